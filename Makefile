@@ -1,0 +1,45 @@
+# Every target works on a machine with Python 3.11, make and a package index.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+# Tests of the layers and models, which run on every Keras backend.
+ANY_BACKEND = $(shell grep -l "any_backend" tests/test_*.py)
+
+.PHONY: train test test-all zoo lint format clean
+
+train: .venv/.base
+	$(BIN)/python train.py
+
+test: .venv/.test
+	$(BIN)/python -m pytest -m "not slow" -n 2
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -m "not slow" -n 2 $(ANY_BACKEND)
+
+test-all: .venv/.test
+	$(BIN)/python -m pytest -n 2
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 $(ANY_BACKEND)
+
+# Trains the models that ship with the package, and puts them into it.
+zoo: .venv/.base
+	$(BIN)/python train.py --strategy=mirrored --model_dir=runs/zoo
+	$(BIN)/nonlocal-keras publish nl_c2d_tiny_longrange.local
+
+lint: .venv/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: .venv/.test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache
+
+.venv/.base: setup.cfg pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+.venv/.test: .venv/.base
+	$(BIN)/python -m pip install --quiet --editable ".[test]"
+	touch $@

@@ -1,0 +1,228 @@
+"""Clips of a list of videos as `tf.data`, a pure function of seed and step.
+
+Clip number `k` of training is decided by `(seed, k)` alone: which video, which
+frames, which crop. A run that is killed therefore goes on exactly where it
+was, from any step, without a state of the pipeline to save.
+"""
+
+import dataclasses
+import functools
+import threading
+
+import numpy as np
+from absl import logging
+
+from nonlocal_keras.data import sampling
+from nonlocal_keras.data import video
+
+
+@dataclasses.dataclass(frozen=True)
+class ClipSpec:
+    """What a model takes: the clip and its normalization.
+
+    Attributes:
+        frames: Integer, frames per clip.
+        stride: Integer, distance between frames of the clip.
+        size: Integer, side of the square crop in pixels.
+        short_side: Tuple `(low, high)`: for training the shorter side of the
+            frame is scaled to a uniform integer of that range; for testing
+            to `low`.
+        flip: Boolean, whether training mirrors half of the clips.
+        mean, std: Tuples of 3 floats: `(rgb / 255 - mean) / std`.
+    """
+
+    frames: int = 8
+    stride: int = 8
+    size: int = 224
+    short_side: tuple = (256, 320)
+    flip: bool = True
+    mean: tuple = (0.45, 0.45, 0.45)
+    std: tuple = (0.225, 0.225, 0.225)
+
+    def __post_init__(self):
+        low, high = self.short_side
+        if not self.size <= low <= high:
+            raise ValueError(
+                "`short_side` must be a range (low, high) of at least `size`. "
+                f"Received: short_side={self.short_side}, size={self.size}"
+            )
+
+    def normalize(self, clips):
+        """Gives float32 clips from uint8 clips, on tensors or arrays."""
+        import keras
+
+        x = keras.ops.cast(clips, "float32") / 255.0
+        return (x - np.float32(self.mean)) / np.float32(self.std)
+
+
+class ClipReader:
+    """Reads clips of a `VideoList`; skips, counts and names broken videos.
+
+    Args:
+        videos: A `VideoList`.
+        spec: A `ClipSpec`.
+        seed: Integer, seed of the training clips.
+        cache_bytes: Integer. Decoded videos stay in memory up to that many
+            bytes, for small data sets read many times. Defaults to none.
+
+    Raises:
+        ValueError: If not one of the videos can be read.
+    """
+
+    def __init__(self, videos, spec, seed=0, cache_bytes=0):
+        self.videos, self.spec, self.seed = videos, spec, seed
+        self.skipped = {}
+        self._cache, self._room = {}, cache_bytes
+        self._lock = threading.Lock()
+        self._order = functools.lru_cache(maxsize=2)(self._permutation)
+        if not any(self._readable(i) for i in range(len(videos))):
+            first = next(iter(self.skipped.items()))
+            raise ValueError(
+                f"Not one of the {len(videos)} videos can be read; the first "
+                f"failed with: {first[1]}"
+            )
+
+    def training_clip(self, number):
+        """Gives training clip `number`: uint8 `(T, H, W, 3)` and its label.
+
+        A broken video is replaced by the next one of its epoch.
+        """
+        epoch, position = divmod(int(number), len(self.videos))
+        for offset in range(len(self.videos)):
+            # A generator of its own, so that a broken video draws nothing
+            # from the clips after it.
+            rng = np.random.default_rng([self.seed, int(number), offset])
+            index = self._order(epoch)[(position + offset) % len(self.videos)]
+            clip = self._try(index, self._random_clip, rng)
+            if clip is not None:
+                return clip, np.int32(self.videos.labels[index])
+        raise ValueError("Not one of the videos can be read any more")
+
+    def test_views(self, index, clips=1, crops=1):
+        """Gives all views of video `index`: uint8 `(views, T, H, W, 3)`.
+
+        Returns `None` for a broken video.
+        """
+        return self._try(index, self._views, clips, crops)
+
+    def _permutation(self, epoch):
+        rng = np.random.default_rng([self.seed, epoch])
+        return rng.permutation(len(self.videos))
+
+    def _try(self, index, function, *args):
+        path = self.videos.paths[index]
+        if path in self.skipped:
+            return None
+        try:
+            return function(path, *args)
+        except video.VideoError as error:
+            with self._lock:
+                if path not in self.skipped:
+                    self.skipped[path] = str(error)
+                    logging.warning(
+                        "Skipping video %d of %d so far: %s",
+                        len(self.skipped),
+                        len(self.videos),
+                        error,
+                    )
+            return None
+
+    def _readable(self, index):
+        first = self._try(index, lambda path: video.read_frames(path, [0]))
+        return first is not None
+
+    def _random_clip(self, path, rng):
+        spec = self.spec
+        low, high = spec.short_side
+        side = int(rng.integers(low, high + 1))
+        total = self._count(path)
+        start = sampling.random_start(rng, spec.frames, spec.stride, total)
+        frames = self._read(path, start, total, side)
+        _, height, width, _ = frames.shape
+        top = int(rng.integers(0, height - spec.size + 1))
+        left = int(rng.integers(0, width - spec.size + 1))
+        frames = frames[:, top : top + spec.size, left : left + spec.size]
+        if spec.flip and rng.integers(2):
+            frames = frames[:, :, ::-1]
+        return np.ascontiguousarray(frames)
+
+    def _views(self, path, clips, crops):
+        spec, total, views = self.spec, self._count(path), []
+        for start in sampling.view_starts(
+            clips, spec.frames, spec.stride, total
+        ):
+            frames = self._read(path, start, total, spec.short_side[0])
+            _, height, width, _ = frames.shape
+            for top, left in sampling.crop_offsets(
+                crops, height, width, spec.size
+            ):
+                views.append(
+                    frames[:, top : top + spec.size, left : left + spec.size]
+                )
+        return np.stack(views)
+
+    def _count(self, path):
+        frames = self._cache.get((path, self.spec.short_side[0]))
+        return video.count_frames(path) if frames is None else len(frames)
+
+    def _read(self, path, start, total, side):
+        indices = sampling.clip_indices(
+            start, self.spec.frames, self.spec.stride, total
+        )
+        frames = self._cache.get((path, side))
+        if frames is not None:
+            return frames[indices]
+        if self._room <= 0:
+            return video.read_frames(path, indices, side)
+        frames = video.read_frames(path, range(total), side)
+        with self._lock:
+            if (path, side) not in self._cache and frames.nbytes <= self._room:
+                self._cache[path, side] = frames
+                self._room -= frames.nbytes
+        return frames[indices]
+
+
+def training_dataset(reader, batch_size, start_step=0, steps=None):
+    """Gives batches of training clips from a given step on.
+
+    Example:
+
+    >>> reader = nonlocal_keras.data.ClipReader(videos, spec, seed=1)
+    >>> dataset = nonlocal_keras.data.training_dataset(
+    ...     reader, batch_size=8, start_step=120
+    ... )
+
+    Args:
+        reader: A `ClipReader`.
+        batch_size: Integer, clips per batch over all replicas.
+        start_step: Integer, number of batches that are already done.
+        steps: Integer, number of batches. `None` for no end.
+
+    Returns:
+        A `tf.data.Dataset` of normalized float32 clips `(batch, frames, size,
+        size, 3)` and int32 labels `(batch,)`.
+    """
+    import tensorflow as tf
+
+    spec = reader.spec
+    shape = (spec.frames, spec.size, spec.size, 3)
+    stop = np.iinfo(np.int64).max
+    if steps is not None:
+        stop = (start_step + steps) * batch_size
+
+    def read(number):
+        clip, label = tf.numpy_function(
+            reader.training_clip, [number], [tf.uint8, tf.int32]
+        )
+        return tf.ensure_shape(clip, shape), tf.ensure_shape(label, ())
+
+    dataset = tf.data.Dataset.range(start_step * batch_size, stop)
+    dataset = dataset.map(read, num_parallel_calls=tf.data.AUTOTUNE)
+    dataset = dataset.batch(batch_size, drop_remainder=True)
+    dataset = dataset.map(lambda x, y: (spec.normalize(x), y))
+    options = tf.data.Options()
+    # The dataset has no files to shard by; batches are split over replicas.
+    options.experimental_distribute.auto_shard_policy = (
+        tf.data.experimental.AutoShardPolicy.OFF
+    )
+    return dataset.with_options(options).prefetch(2)

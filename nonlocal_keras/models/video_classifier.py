@@ -1,0 +1,123 @@
+"""A classifier of clips on a video backbone."""
+
+import keras
+from keras import layers
+
+from nonlocal_keras.layers import arguments
+
+
+@keras.saving.register_keras_serializable("nonlocal_keras")
+class VideoClassifier(keras.Model):
+    """Pooling, dropout and one dense layer on the features of a backbone.
+
+    With `pool_size=None` the features of the whole clip are averaged, and any
+    number and size of frames gives one prediction. With a window, such as
+    `(4, 7, 7)`, the window slides over the features, every place predicts,
+    and the predictions are averaged: the fully convolutional test of the
+    authors' release and of PySlowFast.
+
+    Example:
+
+    >>> backbone = nonlocal_keras.models.VideoResNet(stem_width=8)
+    >>> model = nonlocal_keras.models.VideoClassifier(backbone, num_classes=5)
+    >>> model(np.zeros((1, 8, 64, 64, 3))).shape
+    TensorShape([1, 5])
+    >>> model.logits(np.zeros((1, 8, 64, 64, 3))).shape
+    TensorShape([1, 5])
+
+    Args:
+        backbone: A functional model from clips to features
+            `(batch, frames, height, width, channels)`, for example a
+            `nonlocal_keras.models.VideoResNet`.
+        num_classes: Integer, the number of classes.
+        pool_size: Tuple of 3 integers, window of the average pooling in
+            frames, rows and columns of the features. `None` for all of them.
+        dropout: Float between 0 and 1, rate before the dense layer.
+        activation: Activation of the predictions: `"softmax"`, `"sigmoid"`
+            for several labels per clip, or `None` for logits.
+        **kwargs: `name` and `trainable`.
+
+    Returns:
+        A functional model from clips to predictions `(batch, num_classes)` in
+        float32, whatever the dtype policy.
+
+    Reference:
+
+    - [Wang et al., 2018, section 4.1](https://arxiv.org/abs/1711.07971)
+    """
+
+    def __init__(
+        self,
+        backbone,
+        num_classes,
+        pool_size=None,
+        dropout=0.5,
+        activation="softmax",
+        **kwargs,
+    ):
+        arguments.check_positive_int("num_classes", num_classes)
+        if not 0.0 <= dropout < 1.0:
+            raise ValueError(
+                "`dropout` must be at least 0 and below 1. "
+                f"Received: dropout={dropout}"
+            )
+        # === Layers ===
+        # In the dtype of the features, whatever the policy when it is loaded.
+        common = {"dtype": backbone.output.dtype}
+        pooling = {"data_format": "channels_last", "name": "pool5", **common}
+        pool = (
+            layers.GlobalAveragePooling3D(keepdims=True, **pooling)
+            if pool_size is None
+            else layers.AveragePooling3D(tuple(pool_size), strides=1, **pooling)
+        )
+        # === Functional model ===
+        inputs = keras.Input(shape=backbone.input_shape[1:], name="clip")
+        x = pool(backbone(inputs))
+        if dropout:
+            x = layers.Dropout(dropout, name="dropout", **common)(x)
+        # (B, T', H', W', classes), one prediction per place of the window.
+        x = layers.Dense(num_classes, dtype="float32", name="pred")(x)
+        logits = _MeanOverPlaces(name="logits", dtype="float32")(x)
+        x = layers.Activation(activation, dtype="float32", name="act")(x)
+        outputs = _MeanOverPlaces(name="predictions", dtype="float32")(x)
+        super().__init__(inputs=inputs, outputs=outputs, **kwargs)
+        # === Config ===
+        self.backbone = backbone
+        self.num_classes = num_classes
+        self.pool_size = None if pool_size is None else tuple(pool_size)
+        self.dropout = dropout
+        self.activation = keras.activations.get(activation)
+        self._logits = keras.Model(inputs, logits, name="logits")
+
+    @property
+    def logits(self):
+        """The model up to the logits: it shares layers and weights."""
+        return self._logits
+
+    def get_config(self):
+        return {
+            "backbone": keras.saving.serialize_keras_object(self.backbone),
+            "num_classes": self.num_classes,
+            "pool_size": self.pool_size,
+            "dropout": self.dropout,
+            "activation": keras.activations.serialize(self.activation),
+            "name": self.name,
+            "trainable": self.trainable,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        config = dict(config)
+        config["backbone"] = keras.saving.deserialize_keras_object(
+            config["backbone"], custom_objects=custom_objects
+        )
+        return cls(**config)
+
+
+@keras.saving.register_keras_serializable("nonlocal_keras")
+class _MeanOverPlaces(layers.Layer):
+    def call(self, inputs):
+        return keras.ops.mean(inputs, axis=(1, 2, 3))
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], input_shape[-1])

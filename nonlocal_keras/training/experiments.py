@@ -1,0 +1,193 @@
+"""Training recipes by name: which models, which clips, which optimizer."""
+
+import ast
+import dataclasses
+import difflib
+
+from nonlocal_keras.data.clips import ClipSpec
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """One recipe. Every field can be set by `--overrides=field=value`.
+
+    Attributes:
+        models: Tuple of model names, see
+            `nonlocal_keras.models.from_name`; they are trained in turn on the
+            same clips and compared.
+        family: String, the family of the models.
+        dataset: String, name of the data set in reports and in the zoo.
+        frames, stride, size, short_side, flip, mean, std: As in
+            `nonlocal_keras.data.ClipSpec`.
+        steps: Integer, number of updates.
+        batch_size: Integer, clips per update over all replicas.
+        optimizer: `"adamw"` or `"sgd"` (Nesterov momentum 0.9).
+        learning_rate: Float, the highest.
+        schedule: `"cosine"`, or a tuple of the fractions of `steps` after
+            which the rate falls to a tenth.
+        warmup_steps: Integer, steps of linear growth of the rate.
+        weight_decay: Float, on kernels; decoupled for AdamW, L2 for SGD.
+        dropout: Float, rate before the classifier.
+        seed: Integer, of weights, order, crops and dropout.
+        epochs: Integer, number of parts of the run; after each of them the
+            model is validated and saved.
+        test_clips, test_crops: Integers, views per video in the final test.
+        cache_bytes: Integer, memory for decoded videos.
+        render_sizes: Tuple of 3 integers, training, validation and test
+            videos of a data set that is rendered; empty for one that is not.
+    """
+
+    models: tuple
+    dataset: str
+    family: str
+    frames: int = 8
+    stride: int = 8
+    size: int = 224
+    short_side: tuple = (256, 320)
+    flip: bool = True
+    mean: tuple = (0.45, 0.45, 0.45)
+    std: tuple = (0.225, 0.225, 0.225)
+    steps: int = 400_000
+    batch_size: int = 64
+    optimizer: str = "sgd"
+    learning_rate: float = 0.01
+    schedule: object = (0.375, 0.75)
+    warmup_steps: int = 0
+    weight_decay: float = 1e-4
+    dropout: float = 0.5
+    seed: int = 1
+    epochs: int = 100
+    test_clips: int = 10
+    test_crops: int = 3
+    cache_bytes: int = 0
+    render_sizes: tuple = ()
+
+    @property
+    def clip_spec(self):
+        return ClipSpec(
+            self.frames,
+            self.stride,
+            self.size,
+            tuple(self.short_side),
+            self.flip,
+            tuple(self.mean),
+            tuple(self.std),
+        )
+
+    def override(self, assignments):
+        """Gives the recipe with changed fields.
+
+        Args:
+            assignments: Dictionary of field to value; a string is read as a
+                Python literal if it is one.
+
+        Raises:
+            ValueError: For an unknown field or a value of another type.
+        """
+        fields = {field.name for field in dataclasses.fields(self)}
+        changes = {}
+        for name, value in assignments.items():
+            if name not in fields:
+                near = difflib.get_close_matches(name, fields, n=3)
+                raise ValueError(
+                    "`overrides` must name a field of the experiment: "
+                    f"{', '.join(sorted(fields))}. Received: {name!r}."
+                    + (f" Did you mean {near}?" if near else "")
+                )
+            changes[name] = _checked(name, value, getattr(self, name))
+        return dataclasses.replace(self, **changes)
+
+
+def _checked(name, value, old):
+    if isinstance(value, str) and not isinstance(old, str):
+        try:
+            value = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            pass
+    if isinstance(old, float) and isinstance(value, int):
+        value = float(value)
+    if isinstance(old, tuple) and isinstance(value, list):
+        value = tuple(value)
+    if name == "models" and isinstance(value, str):
+        value = tuple(value.split("+"))
+    same = type(value) is type(old) or name == "schedule"
+    if not same or (name in _AT_LEAST and value < _AT_LEAST[name]):
+        least = f" of at least {_AT_LEAST[name]}" if name in _AT_LEAST else ""
+        raise ValueError(
+            f"`{name}` must be a {type(old).__name__}{least}, e.g. "
+            f"{name}={old}. Received: {name}={value!r}"
+        )
+    return value
+
+
+_AT_LEAST = {
+    "steps": 1,
+    "batch_size": 1,
+    "epochs": 1,
+    "frames": 1,
+    "stride": 1,
+    "learning_rate": 0.0,
+    "weight_decay": 0.0,
+    "warmup_steps": 0,
+    "dropout": 0.0,
+    "seed": 0,
+    "cache_bytes": 0,
+    "test_clips": 1,
+    "test_crops": 1,
+}
+
+# The benchmark that the package renders itself (docs/design.md).
+_LONGRANGE = Experiment(
+    models=("nl_c2d_tiny", "c2d_tiny"),
+    dataset="longrange",
+    family="tiny",
+    frames=4,
+    stride=4,
+    size=32,
+    short_side=(36, 36),
+    steps=1800,
+    batch_size=32,
+    optimizer="adamw",
+    learning_rate=5e-3,
+    schedule="cosine",
+    warmup_steps=60,
+    weight_decay=0.01,
+    dropout=0.0,
+    epochs=10,
+    test_clips=1,
+    test_crops=1,
+    cache_bytes=1_000_000_000,
+    render_sizes=(6000, 500, 2000),
+)
+
+
+def _kinetics(model):
+    """Section 4.1 of the paper, in the 8-frame form of the release."""
+    return Experiment(models=(model,), dataset="kinetics", family="vnl_8x8")
+
+
+EXPERIMENTS = {
+    "longrange": _LONGRANGE,
+    **{
+        f"{model}_kinetics": _kinetics(model)
+        for model in (
+            "c2d_r50",
+            "nl_c2d_r50",
+            "i3d_r50",
+            "nl_i3d_r50",
+            "nl_c2d_r101",
+            "nl_i3d_r101",
+        )
+    },
+}
+
+
+def get_experiment(name):
+    """Gives a recipe by name; an unknown name lists the near ones."""
+    if name not in EXPERIMENTS:
+        near = difflib.get_close_matches(name, EXPERIMENTS, n=3, cutoff=0.4)
+        raise ValueError(
+            f"`experiment` must be one of {', '.join(EXPERIMENTS)}. "
+            f"Received: {name!r}." + (f" Did you mean {near}?" if near else "")
+        )
+    return EXPERIMENTS[name]

@@ -1,0 +1,77 @@
+"""The comparison that a training run prints and keeps."""
+
+import dataclasses
+import json
+
+from nonlocal_keras import macs
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One model of the comparison."""
+
+    model: str
+    description: str
+    parameters: int
+    macs: int
+    top1: float
+    interval: tuple
+    top5: float
+    videos: int
+    skipped: int
+    protocol: str
+    seconds: float
+
+
+def make_row(name, model, evaluation, seconds):
+    """Joins the cost of a model and its accuracy.
+
+    Args:
+        name: String, name of the model.
+        model: A `VideoClassifier` with a known input shape.
+        evaluation: A `nonlocal_keras.Evaluation`.
+        seconds: Float, duration of the training.
+    """
+    cost = macs.total(macs.count(model))
+    return Row(
+        model=name,
+        description=model.backbone.describe(),
+        parameters=cost.parameters,
+        macs=cost.macs,
+        top1=evaluation.top1,
+        interval=evaluation.interval,
+        top5=evaluation.top5,
+        videos=evaluation.videos,
+        skipped=evaluation.skipped,
+        protocol=evaluation.protocol,
+        seconds=seconds,
+    )
+
+
+def format_table(rows):
+    """Gives the comparison as a Markdown table.
+
+    Args:
+        rows: List of `Row`.
+
+    Returns:
+        String.
+    """
+    lines = [
+        "| model | params | MACs | top-1 | 95% interval | test videos |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        low, high = row.interval
+        lines.append(
+            f"| {row.model} | {row.parameters:,} | {row.macs / 1e6:.1f} M | "
+            f"{row.top1:.1%} | {low:.1%} to {high:.1%} | {row.videos} |"
+        )
+    return "\n".join(lines)
+
+
+def write_report(rows, model_dir):
+    """Writes `report.md` and `report.json` into a folder."""
+    (model_dir / "report.md").write_text(format_table(rows) + "\n")
+    text = json.dumps([dataclasses.asdict(row) for row in rows], indent=2)
+    (model_dir / "report.json").write_text(text + "\n")

@@ -1,0 +1,49 @@
+import pytest
+
+from nonlocal_keras import cli
+
+
+def run(capsys, *argv):
+    status = cli.main(argv)
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+def test_flops_reproduce_the_ratios_of_table_2e(capsys):
+    names = ("c2d_r101", "i3d_3x3x3_r101", "i3d_r101", "nl_c2d_r101")
+    status, out, _ = run(capsys, "flops", *names)
+    rows = [line.split("|")[1:-1] for line in out.splitlines()[2:]]
+    ratios = [
+        (round(float(row[3]), 1), round(float(row[5]), 1)) for row in rows
+    ]
+    # The paper: 1.5x and 1.8x, 1.2x and 1.5x, 1.2x and 1.2x.
+    assert ratios == [(1.0, 1.0), (1.5, 1.8), (1.2, 1.5), (1.2, 1.2)]
+    assert status == 0
+
+
+def test_flops_of_another_clip(capsys):
+    arguments = ("c2d_r50", "--frames", "8", "--size", "256")
+    _, out, _ = run(capsys, "flops", *arguments, "--family", "vnl_8x8")
+    assert "25.23 G" in out and "8 x 256 x 256" in out
+
+
+def test_an_unknown_name_is_one_line(capsys):
+    status, _, err = run(capsys, "flops", "resnet")
+    assert status == 1 and err.startswith("nonlocal-keras: `name` must be")
+
+
+def test_info_of_an_unknown_model_is_one_line(capsys):
+    status, _, err = run(capsys, "info", "nothing_like_it")
+    assert status == 1 and "The zoo has no model named" in err
+
+
+def test_list_prints_names(capsys):
+    import zoo
+
+    status, out, _ = run(capsys, "list")
+    assert out.split() == zoo.list_models() and status == 0
+
+
+def test_a_command_is_required(capsys):
+    with pytest.raises(SystemExit):
+        cli.main([])

@@ -1,0 +1,110 @@
+import numpy as np
+import pytest
+
+from nonlocal_keras import data
+from tests import videos
+
+SPEC = data.ClipSpec(frames=4, stride=2, size=24, short_side=(24, 32))
+
+
+@pytest.fixture
+def root(tmp_path):
+    return videos.write_classes(tmp_path / "train", frames=10)
+
+
+def reader(root, **options):
+    return data.ClipReader(data.list_videos(root), SPEC, **options)
+
+
+def take(dataset, number):
+    batches = list(dataset.take(number).as_numpy_iterator())
+    return [x for x, _ in batches], [y for _, y in batches]
+
+
+def test_batches_have_the_shape_and_normalization_of_the_spec(root):
+    (clips,), (labels,) = take(
+        data.training_dataset(reader(root), batch_size=3), 1
+    )
+    assert clips.shape == (3, 4, 24, 24, 3) and clips.dtype == np.float32
+    expected = (np.where(labels == 0, 40, 160) / 255 - 0.45) / 0.225
+    np.testing.assert_allclose(
+        clips.mean(axis=(1, 2, 3, 4)), expected, atol=0.05
+    )
+
+
+def test_a_dataset_from_step_2_goes_on_exactly(root):
+    whole, labels = take(data.training_dataset(reader(root), 2), 4)
+    rest, rest_labels = take(
+        data.training_dataset(reader(root), 2, start_step=2), 2
+    )
+    np.testing.assert_array_equal(rest, whole[2:])
+    np.testing.assert_array_equal(rest_labels, labels[2:])
+
+
+def test_another_seed_gives_other_clips(root):
+    a, _ = take(data.training_dataset(reader(root, seed=1), 6), 1)
+    b, _ = take(data.training_dataset(reader(root, seed=2), 6), 1)
+    assert np.abs(a[0] - b[0]).max() > 0.1
+
+
+def test_every_video_is_seen_once_per_epoch(root):
+    order = reader(root)._order
+    assert sorted(order(0)) == list(range(6))
+    assert list(order(0)) != list(order(1))
+
+
+def test_the_cache_changes_nothing(root):
+    plain, cached = reader(root), reader(root, cache_bytes=10_000_000)
+    for _ in range(2):  # The second time from memory.
+        for number in range(6):
+            a, b = plain.training_clip(number), cached.training_clip(number)
+            np.testing.assert_array_equal(a[0], b[0])
+    assert cached._cache
+
+
+def test_the_cache_keeps_within_its_bytes(root):
+    limited = reader(root, cache_bytes=30_000)
+    for number in range(12):
+        limited.training_clip(number)
+    assert sum(f.nbytes for f in limited._cache.values()) <= 30_000
+
+
+def test_a_broken_video_is_skipped_counted_and_named(root, caplog):
+    videos.truncate(root / "a" / "1.mp4")
+    broken = reader(root)
+    with caplog.at_level("WARNING"):
+        labels = [int(broken.training_clip(n)[1]) for n in range(12)]
+    assert len(broken.skipped) == 1 and len(labels) == 12
+    assert "a/1.mp4" in caplog.text and "Skipping video 1 of 6" in caplog.text
+
+
+def test_a_broken_video_leaves_the_other_clips_as_they_were(root):
+    whole = [reader(root).training_clip(n) for n in range(6)]
+    index = int(reader(root)._order(0)[2])
+    path = data.list_videos(root).paths[index]
+    videos.truncate(root / path.split("/")[-2] / path.split("/")[-1])
+    broken = reader(root)
+    for number in (0, 1, 3, 4, 5):
+        np.testing.assert_array_equal(
+            broken.training_clip(number)[0], whole[number][0]
+        )
+
+
+def test_a_data_set_without_a_readable_video_is_an_error(root):
+    for path in root.glob("*/*"):
+        path.write_bytes(b"")
+    with pytest.raises(ValueError, match="Not one of the 6 videos can be read"):
+        reader(root)
+
+
+def test_views_of_a_broken_video_are_none(root):
+    (root / "b" / "0.mp4").write_bytes(b"x" * 1000)
+    opened = reader(root)
+    index = [p.endswith("b/0.mp4") for p in opened.videos.paths].index(True)
+    assert opened.test_views(index) is None
+    assert opened.test_views(0, clips=2, crops=3).shape == (6, 4, 24, 24, 3)
+
+
+def test_a_crop_larger_than_the_frame_is_refused():
+    with pytest.raises(ValueError, match="`short_side`.*size=64"):
+        data.ClipSpec(size=64, short_side=(48, 48))

@@ -1,0 +1,90 @@
+import keras
+import pytest
+
+from nonlocal_keras.training import experiments
+from nonlocal_keras.training import loop
+from nonlocal_keras.training import strategies
+
+
+def longrange():
+    return experiments.get_experiment("longrange")
+
+
+def test_an_unknown_experiment_suggests_near_ones():
+    with pytest.raises(ValueError, match="`experiment`.*Did you mean.*nl_i3d"):
+        experiments.get_experiment("nl_i3d_r50_kinetic")
+
+
+def test_overrides_are_read_as_literals():
+    changed = longrange().override(
+        {"steps": "10", "learning_rate": "1", "short_side": "(50, 60)"}
+    )
+    assert changed.steps == 10
+    assert changed.learning_rate == 1.0
+    assert changed.short_side == (50, 60)
+
+
+def test_models_are_joined_by_plus():
+    changed = longrange().override({"models": "c2d_tiny+i3d_tiny"})
+    assert changed.models == ("c2d_tiny", "i3d_tiny")
+
+
+def test_an_unknown_field_suggests_near_ones():
+    with pytest.raises(ValueError, match="field.*batchsize.*batch_size"):
+        longrange().override({"batchsize": 8})
+
+
+@pytest.mark.parametrize(
+    "name, value", [("steps", "many"), ("steps", 0), ("dropout", -0.1)]
+)
+def test_a_nonsense_value_is_refused(name, value):
+    with pytest.raises(ValueError, match=f"`{name}` must be.*{value}"):
+        longrange().override({name: value})
+
+
+@pytest.mark.parametrize("name", experiments.EXPERIMENTS)
+def test_every_experiment_builds_its_optimizer(name):
+    experiment = experiments.EXPERIMENTS[name]
+    optimizer = loop.make_optimizer(experiment)
+    assert float(optimizer._learning_rate(experiment.steps)) < 1e-3
+    assert experiment.clip_spec.frames == experiment.frames
+
+
+def test_the_rate_falls_at_the_steps_of_the_paper():
+    experiment = experiments.get_experiment("nl_i3d_r50_kinetics")
+    schedule = loop.make_optimizer(experiment)._learning_rate
+    rates = [round(float(schedule(s)), 6) for s in (1, 150_001, 300_001)]
+    assert rates == [0.01, 0.001, 0.0001]
+
+
+def test_weight_decay_of_sgd_is_l2_on_kernels():
+    experiment = longrange().override(
+        {"optimizer": "sgd", "schedule": "(0.5,)", "warmup_steps": 0}
+    )
+    model = loop.build(experiment, "nl_c2d_tiny", classes=8)
+    conv = model.backbone.get_layer("conv1")
+    assert float(conv.kernel_regularizer.l2) == pytest.approx(0.005)
+    block = model.backbone.get_layer("nonlocal_res3_0")
+    assert block.theta.kernel_regularizer is not None
+
+
+def test_an_unknown_optimizer_is_refused():
+    with pytest.raises(ValueError, match="`optimizer` must be.*'adam'"):
+        loop.make_optimizer(longrange().override({"optimizer": "adam"}))
+
+
+def test_an_unknown_strategy_is_refused():
+    with pytest.raises(ValueError, match="`strategy` must be one of one_dev"):
+        strategies.make_strategy("horovod")
+
+
+def test_a_missing_tpu_is_said():
+    with pytest.raises(ValueError, match="needs a machine with a TPU"):
+        strategies.make_strategy("tpu")
+
+
+def test_dtype_of_predictions_is_float32_under_mixed_precision():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    model = loop.build(longrange(), "nl_c2d_tiny", classes=8)
+    assert model.outputs[0].dtype == "float32"
+    assert model.backbone.get_layer("conv1").compute_dtype == "bfloat16"

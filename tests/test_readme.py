@@ -1,0 +1,113 @@
+"""What README and docs show is what happens."""
+
+import pathlib
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+import zoo
+from nonlocal_keras import cli
+
+ROOT = pathlib.Path(__file__).parent.parent
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md"]) + sorted(
+    (ROOT / "docs").glob("*.md")
+)
+
+
+def blocks(language):
+    """`(page, number, text)` of every fenced block of a language."""
+    found = []
+    for page in PAGES:
+        pattern = rf"^```{language}\n(.*?)^```"
+        texts = re.findall(pattern, page.read_text(), re.DOTALL | re.MULTILINE)
+        found += [(page.name, i, text) for i, text in enumerate(texts, 1)]
+    return found
+
+
+def commands():
+    """Every line of the shell blocks, without its comment."""
+    return [
+        line.partition("  #")[0].strip()
+        for _, _, text in blocks("bash")
+        for line in text.splitlines()
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", [pytest.param(t, id=f"{p}-{i}") for p, i, t in blocks("python")]
+)
+def test_a_python_block_runs(text, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    exec(compile(text, "block", "exec"), {"__name__": "block"})
+
+
+def test_every_make_target_is_a_target():
+    if not shutil.which("make"):
+        pytest.skip("no make on this machine")
+    targets = {c.split()[1] for c in commands() if c.startswith("make ")}
+    assert {"train", "test", "test-all", "lint"} <= targets
+    for target in targets:
+        subprocess.run(["make", "-n", target], cwd=ROOT, check=True)
+
+
+def test_every_command_of_the_package_runs(capsys):
+    lines = [c for c in commands() if c.startswith("nonlocal-keras ")]
+    assert lines
+    for line in lines:
+        assert cli.main(shlex.split(line)[1:]) == 0, line
+
+
+def test_every_call_of_train_has_valid_flags():
+    lines = [c for c in commands() if c.startswith("python train.py ")]
+    assert lines
+    check = (
+        "import sys, train; from absl import flags;"
+        "flags.FLAGS(sys.argv); print(train.read_experiment().models)"
+    )
+    for line in lines:
+        done = subprocess.run(
+            [sys.executable, "-c", check, *shlex.split(line)[2:]],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def test_no_shell_command_goes_unchecked():
+    known = ("make ", "nonlocal-keras ", "python train.py ", "git clone ")
+    rest = [c for c in commands() if c and not c.startswith(known)]
+    # `pip install .` is what every target of the Makefile does first.
+    assert set(rest) <= {"cd nonlocal-keras", "pip install ."}
+
+
+def test_the_table_of_the_zoo_is_that_of_the_records():
+    text = (ROOT / "README.md").read_text()
+    for name in zoo.list_models():
+        record = zoo.info(name)
+        if zoo.path(name).is_relative_to(ROOT):
+            row = f"| `{name}` | {record.parameters:,} | "
+            assert row in text
+            assert f"| {record.metrics['top1']:.1%} |" in text
+
+
+@pytest.mark.slow
+def test_a_clean_clone_trains(tmp_path):
+    """`make train` in a clone: needs a package index and some minutes."""
+    subprocess.run(
+        ["git", "clone", "-q", str(ROOT), "clone"], cwd=tmp_path, check=True
+    )
+    done = subprocess.run(
+        ["make", "train"],
+        cwd=tmp_path / "clone",
+        env={"PATH": "/usr/bin:/bin:/usr/local/bin", "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=1800,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "predicts the same" in done.stdout

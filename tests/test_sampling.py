@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+
+from nonlocal_keras import data
+
+
+def test_clip_indices_take_every_stride_th_frame():
+    assert data.clip_indices(3, frames=4, stride=2, total=20).tolist() == [
+        3,
+        5,
+        7,
+        9,
+    ]
+
+
+def test_clip_indices_wrap_around_a_short_video():
+    assert data.clip_indices(0, frames=5, stride=2, total=4).tolist() == [
+        0,
+        2,
+        0,
+        2,
+        0,
+    ]
+
+
+def test_random_starts_cover_all_that_fit():
+    rng = np.random.default_rng(0)
+    starts = {data.random_start(rng, 4, 2, total=11) for _ in range(200)}
+    assert starts == {0, 1, 2, 3}
+
+
+def test_random_start_of_a_short_video_is_its_first_frame():
+    assert data.random_start(np.random.default_rng(0), 8, 8, total=20) == 0
+
+
+def test_one_view_stands_in_the_middle():
+    assert data.view_starts(1, frames=4, stride=2, total=20) == [6]
+
+
+def test_ten_views_are_spread_as_in_the_release():
+    assert data.view_starts(10, 8, 8, total=250) == list(range(0, 250, 25))
+
+
+def test_three_crops_lie_along_the_longer_side():
+    assert data.crop_offsets(3, 256, 340, 256) == [(0, 0), (0, 42), (0, 84)]
+    assert data.crop_offsets(3, 340, 256, 256) == [(0, 0), (42, 0), (84, 0)]
+
+
+def test_one_crop_is_the_centre():
+    assert data.crop_offsets(1, 256, 340, 224) == [(16, 58)]
+
+
+def test_other_numbers_of_crops_are_refused():
+    with pytest.raises(ValueError, match="`crops` must be 1 or 3.*crops=2"):
+        data.crop_offsets(2, 256, 256, 224)

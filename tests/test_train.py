@@ -1,0 +1,147 @@
+"""The main job as a user runs it: `python train.py` in a process."""
+
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from nonlocal_keras.data import longrange
+from tests import videos
+
+ROOT = pathlib.Path(__file__).parent.parent
+SIZES = (48, 8, 16)
+SMALL = (
+    "--steps=6",
+    "--batch_size=8",
+    "--overrides=epochs=3",
+    "--overrides=warmup_steps=2",
+    f"--overrides=render_sizes={SIZES}",
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    root = tmp_path_factory.mktemp("videos")
+    splits = ("train", "val", "test")
+    longrange.render(root, dict(zip(splits, SIZES)), workers=1)
+    return root
+
+
+def start(home, *flags):
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "train.py"), *flags],
+        cwd=home,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "NONLOCAL_KERAS_HOME": str(home / "home"),
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def run(home, *flags):
+    process = start(home, *flags)
+    output, _ = process.communicate(timeout=900)
+    return process.returncode, output
+
+
+def weights(model_dir, name):
+    path = model_dir / name / "step-6.npz"
+    with np.load(path) as file:
+        return {key: file[key] for key in file.files}
+
+
+def test_trains_compares_registers_and_loads_by_name(data, tmp_path):
+    videos.truncate(next((data / "train" / "same").glob("*.mp4")), 0.3)
+    status, output = run(tmp_path, f"--data={data}", "--model_dir=run", *SMALL)
+    assert status == 0, output
+    assert re.search(r"\| nl_c2d_tiny \| [\d,]+ \| [\d.]+ M \| ", output)
+    assert re.search(r"\| c2d_tiny \| [\d,]+ \| [\d.]+ M \| ", output)
+    assert re.search(
+        r'zoo.load\("(nl_)?c2d_tiny_longrange.local"\) predicts the same',
+        output,
+    )
+    assert "skipped 1 broken videos" in output
+    assert "NL-C2D ResNet-14: 2 non-local blocks at res3[0] res4[0]" in output
+    model_dir = tmp_path / "run"
+    report = json.loads((model_dir / "report.json").read_text())
+    assert [row["model"] for row in report] == ["nl_c2d_tiny", "c2d_tiny"]
+    assert list(model_dir.rglob("events.out.tfevents.*"))
+    assert list((tmp_path / "home").rglob("saved_model.pb"))
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_to_the_same_weights(data, tmp_path):
+    flags = (
+        f"--data={data}",
+        *SMALL,
+        "--overrides=models=nl_c2d_tiny",
+        "--overrides=dropout=0.3",
+    )
+    flags = [
+        f.replace("models=nl_c2d_tiny", "models=('nl_c2d_tiny',)")
+        for f in flags
+    ]
+    status, output = run(tmp_path, "--model_dir=whole", *flags)
+    assert status == 0, output
+    process = start(tmp_path, "--model_dir=killed", *flags)
+    folder = tmp_path / "killed" / "nl_c2d_tiny"
+    while not list(folder.glob("step-*.npz")):
+        assert process.poll() is None, process.stdout.read()
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (folder / "step-6.npz").exists()
+    status, output = run(tmp_path, "--model_dir=killed", *flags)
+    assert status == 0 and "going on from step" in output, output
+    whole = weights(tmp_path / "whole", "nl_c2d_tiny")
+    killed = weights(tmp_path / "killed", "nl_c2d_tiny")
+    assert whole.keys() == killed.keys()
+    for name, value in whole.items():
+        np.testing.assert_array_equal(value, killed[name], err_msg=name)
+
+
+@pytest.mark.slow
+def test_two_mirrored_replicas_train_with_synchronized_statistics(
+    data, tmp_path
+):
+    status, output = run(
+        tmp_path,
+        f"--data={data}",
+        "--model_dir=run",
+        "--strategy=mirrored",
+        *SMALL,
+    )
+    assert status == 0, output
+    assert "mirroring over 2 logical CPU devices" in output
+    assert "predicts the same" in output
+
+
+@pytest.mark.parametrize(
+    "flags, words",
+    [
+        (("--experiment=longrang",), "Did you mean.*longrange"),
+        (("--experiment=nl_i3d_r50_kinetics",), "`data` must name the folder"),
+        (("--steps=0",), "`steps` must be a int of at least 1"),
+        (("--overrides=step=3",), "Did you mean.*steps"),
+        (("--overrides=steps",), "of the form field=value"),
+        (("--strategy=horovod",), "strategy.*should be one of"),
+        (("longrange",), "Not a flag"),
+    ],
+)
+@pytest.mark.slow
+def test_nonsense_flags_are_refused_in_one_line(flags, words, tmp_path):
+    status, output = run(tmp_path, *flags)
+    assert status != 0
+    assert re.search(words, output), output
+    assert "Traceback" not in output

@@ -1,0 +1,248 @@
+"""Trains video models, compares them, and puts the best one into the zoo.
+
+    python train.py
+
+renders the long-range benchmark on first use, trains a small NL-C2D and the
+same C2D without non-local blocks, tests both, exports the better one as a
+SavedModel, registers it in the zoo as `NAME.local`, loads it again by name
+and checks that it predicts the same. A run that was killed goes on where it
+was when the same command is typed again.
+
+    python train.py --experiment=nl_i3d_r50_kinetics --data=/data/kinetics \
+        --model_dir=runs/nl_i3d --strategy=mirrored
+
+trains on the videos of `--data`, which holds `train`, `val` and `test`
+(without `test`, `val` is used), each a folder of class folders or a CSV file
+of path and label: `train/`, or `train.csv`.
+"""
+
+import pathlib
+import sys
+
+import numpy as np
+from absl import app
+from absl import flags
+from absl import logging
+
+from nonlocal_keras.training import experiments
+from nonlocal_keras.training import strategies
+
+_EXPERIMENT = flags.DEFINE_string(
+    "experiment", "longrange", "Name of the recipe."
+)
+_DATA = flags.DEFINE_string(
+    "data", None, "Folder of the videos. The benchmark is rendered there."
+)
+_MODEL_DIR = flags.DEFINE_string(
+    "model_dir", None, "Folder for checkpoints, logs, report and export."
+)
+_STRATEGY = flags.DEFINE_enum(
+    "strategy", "one_device", strategies.STRATEGIES, "Devices to train on."
+)
+_STEPS = flags.DEFINE_integer("steps", None, "Number of updates.")
+_BATCH_SIZE = flags.DEFINE_integer(
+    "batch_size", None, "Clips per update over all replicas."
+)
+_LEARNING_RATE = flags.DEFINE_float(
+    "learning_rate", None, "The highest learning rate."
+)
+_RESUME = flags.DEFINE_bool(
+    "resume", True, "Go on from the newest checkpoint in model_dir."
+)
+_OVERRIDES = flags.DEFINE_multi_string(
+    "overrides", [], "Other fields of the recipe, as field=value."
+)
+
+
+def main(argv):
+    if len(argv) > 1:
+        raise app.UsageError(f"Not a flag: {argv[1:]}. Flags start with --.")
+    try:
+        experiment = read_experiment()
+        run(experiment)
+    except ValueError as error:
+        # A wrong setting needs its message, not a stack of calls.
+        logging.debug("Traceback of the error below", exc_info=True)
+        raise SystemExit(f"train.py: {error}") from error
+
+
+def read_experiment():
+    """The recipe with the changes that the flags make."""
+    changes = {}
+    for assignment in _OVERRIDES.value:
+        name, equals, value = assignment.partition("=")
+        if not equals:
+            raise ValueError(
+                "`overrides` must be of the form field=value. "
+                f"Received: {assignment!r}"
+            )
+        changes[name] = value
+    for flag in (_STEPS, _BATCH_SIZE, _LEARNING_RATE):
+        if flag.value is not None:
+            changes[flag.name] = flag.value
+    return experiments.get_experiment(_EXPERIMENT.value).override(changes)
+
+
+def run(experiment):
+    from nonlocal_keras.evaluation import evaluate
+    from nonlocal_keras.training import loop
+    from nonlocal_keras.training import report
+
+    strategy = strategies.make_strategy(_STRATEGY.value)
+    if experiment.batch_size % strategy.num_replicas_in_sync:
+        raise ValueError(
+            "`batch_size` must be a multiple of the "
+            f"{strategy.num_replicas_in_sync} replicas. "
+            f"Received: batch_size={experiment.batch_size}"
+        )
+    model_dir = pathlib.Path(_MODEL_DIR.value or f"runs/{_EXPERIMENT.value}")
+    training, validation, test = open_data(experiment)
+    rows, trained = [], {}
+    for name in experiment.models:
+        model, seconds = loop.train(
+            experiment,
+            name,
+            strategy,
+            training,
+            validation,
+            model_dir,
+            _RESUME.value,
+        )
+        print(f"testing {name}")
+        result = evaluate(
+            model,
+            test,
+            experiment.test_clips,
+            experiment.test_crops,
+            progress=sys.stdout.isatty(),
+        )
+        rows.append(report.make_row(name, model, result, seconds))
+        trained[name] = model
+    print("\n" + report.format_table(rows) + "\n")
+    report.write_report(rows, model_dir)
+    for reader in (training, validation, test):
+        if reader.skipped:
+            print(f"skipped {len(reader.skipped)} broken videos, see the log")
+    best = max(rows, key=lambda row: row.top1)
+    publish(experiment, trained[best.model], best, test)
+
+
+def open_data(experiment):
+    """Readers of the training, validation and test videos."""
+    from nonlocal_keras import data
+    from nonlocal_keras.data import longrange
+
+    if experiment.render_sizes:
+        root = pathlib.Path(_DATA.value or f"data/{experiment.dataset}")
+        print(f"rendering {sum(experiment.render_sizes)} videos into {root}")
+        splits = ("train", "val", "test")
+        longrange.render(root, dict(zip(splits, experiment.render_sizes)))
+    elif _DATA.value is None:
+        raise ValueError(
+            f"`data` must name the folder of {experiment.dataset}: the "
+            "experiment has no data of its own. Add --data=FOLDER"
+        )
+    else:
+        root = pathlib.Path(_DATA.value)
+    train = data.list_videos(find_split(root, "train"))
+    names = ["val", "test" if has_split(root, "test") else "val"]
+    held_out = [
+        data.list_videos(find_split(root, name), train.classes)
+        for name in names
+    ]
+    spec, room = experiment.clip_spec, experiment.cache_bytes
+    # The test videos are read once: memory is for the others.
+    rooms = (int(0.8 * room), int(0.2 * room), 0)
+    return [
+        data.ClipReader(videos, spec, experiment.seed, cache_bytes)
+        for videos, cache_bytes in zip([train, *held_out], rooms)
+    ]
+
+
+def has_split(root, name):
+    return (root / name).is_dir() or (root / f"{name}.csv").is_file()
+
+
+def find_split(root, name):
+    if not has_split(root, name):
+        raise ValueError(
+            f"`data` must hold the folder {name}/ or the file {name}.csv. "
+            f"Received: data={str(root)!r}"
+        )
+    folder = root / name
+    return folder if folder.is_dir() else root / f"{name}.csv"
+
+
+def publish(experiment, model, row, test):
+    """Registers the best model, loads it by name and compares."""
+    import zoo
+    from nonlocal_keras.training import loop
+
+    spec = experiment.clip_spec
+    # Synchronized statistics are for training; other backends refuse them.
+    single = loop.build(experiment, row.model, model.num_classes)
+    single.set_weights(model.get_weights())
+    record = zoo.register(
+        single,
+        {
+            "name": f"{row.model}_{experiment.dataset}.local",
+            "description": row.description,
+            "source": "trained by train.py of nonlocal-keras",
+            "licence": "Apache-2.0",
+            "parameters": row.parameters,
+            "macs": row.macs,
+            "input": {
+                "frames": spec.frames,
+                "stride": spec.stride,
+                "size": spec.size,
+                "short_side": spec.short_side[0],
+                "channels": "RGB",
+                "mean": list(spec.mean),
+                "std": list(spec.std),
+            },
+            "labels": test.videos.classes,
+            "metrics": {
+                "dataset": experiment.dataset,
+                "top1": row.top1,
+                "interval": list(row.interval),
+                "videos": row.videos,
+                "protocol": row.protocol,
+                "command": command(),
+            },
+        },
+    )
+    loaded = zoo.load(record.name)
+    views = next(
+        v
+        for v in map(test.test_views, range(len(test.videos)))
+        if v is not None
+    )
+    clip = spec.normalize(views)
+    difference = np.abs(np.array(loaded(clip)) - np.array(model(clip))).max()
+    if difference > 1e-5:
+        raise RuntimeError(
+            f"The model loaded as {record.name!r} predicts differently: the "
+            f"largest difference is {difference}"
+        )
+    print(f"saved as {zoo.path(record.name)}")
+    print(f'zoo.load("{record.name}") predicts the same')
+
+
+def command():
+    given = [
+        f"--{flag.name}={flag.value}"
+        for flag in (
+            _EXPERIMENT,
+            _STRATEGY,
+            _STEPS,
+            _BATCH_SIZE,
+            _LEARNING_RATE,
+        )
+        if flag.present
+    ]
+    given += [f"--overrides={value}" for value in _OVERRIDES.value]
+    return " ".join(["python train.py", *given])
+
+
+if __name__ == "__main__":
+    app.run(main)
