@@ -6,7 +6,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 # Tests of the layers and models, which run on every Keras backend.
 ANY_BACKEND = $(shell grep -l "any_backend" tests/test_*.py)
 
-.PHONY: train test test-all zoo lint format clean
+.PHONY: train test test-all zoo parity lint format clean
 
 train: .venv/.base
 	$(BIN)/python train.py
@@ -23,6 +23,10 @@ test-all: .venv/.test
 zoo: .venv/.base
 	$(BIN)/python train.py --strategy=mirrored --model_dir=runs/zoo
 	$(BIN)/nonlocal-keras publish nl_c2d_tiny_longrange.local
+
+# Full-width models of the other projects against ours; see docs/parity.md.
+parity: .venv/.base
+	benchmarks/parity/run.sh $(BIN)/python build/parity
 
 lint: .venv/.test
 	$(BIN)/ruff check .

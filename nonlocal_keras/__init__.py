@@ -3,6 +3,7 @@
 import sys
 
 import zoo
+from nonlocal_keras import convert
 from nonlocal_keras import data
 from nonlocal_keras import export
 from nonlocal_keras import layers
@@ -25,6 +26,7 @@ __all__ = [
     "NonLocal2D",
     "NonLocal3D",
     "__version__",
+    "convert",
     "data",
     "evaluate",
     "export",

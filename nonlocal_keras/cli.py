@@ -3,6 +3,8 @@
 import argparse
 import sys
 
+from nonlocal_keras.convert import command
+
 
 def main(argv=None):
     """Runs one command and gives its exit status."""
@@ -31,6 +33,7 @@ def _parser():
     )
     publish.add_argument("name")
     publish.set_defaults(run=_publish)
+    command.add_parser(commands)
     flops = commands.add_parser(
         "flops",
         help="count parameters and multiply-adds",

@@ -216,6 +216,27 @@ def test_gaussian_has_no_theta_and_no_phi():
     ]
 
 
+def test_options_of_the_weights_reach_every_projection():
+    layer = NonLocal1D(
+        pairwise="concatenation",
+        kernel_initializer=keras.initializers.Constant(0.5),
+        bias_initializer=keras.initializers.Constant(0.25),
+        kernel_regularizer=keras.regularizers.L1(1.0),
+        bias_regularizer=keras.regularizers.L1(10.0),
+        kernel_constraint=keras.constraints.MaxNorm(3.0),
+        bias_constraint=keras.constraints.MaxNorm(4.0),
+    )
+    layer.build((None, None, 4))
+    kinds = {"kernel": (0.5, 3.0), "w_f": (0.5, 3.0), "bias": (0.25, 4.0)}
+    for weight in layer.weights:
+        if weight.name in kinds:
+            value, norm = kinds[weight.name]
+            assert (numpy(weight) == value).all(), weight.path
+            assert weight.constraint.max_value == norm, weight.path
+    # 4 kernels of 4 x 2 and w_f of 4; biases of 3 x 2 and 4.
+    assert numpy(sum(layer.losses)) == 0.5 * (4 * 8 + 4) + 2.5 * (3 * 2 + 4)
+
+
 # === Scores ===
 
 

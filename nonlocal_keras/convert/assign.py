@@ -1,0 +1,279 @@
+"""Puts the tensors of a file into the weights of a model, each once."""
+
+import collections
+import math
+
+import keras
+import numpy as np
+
+from nonlocal_keras.convert import tables
+from nonlocal_keras.convert.rules import ConversionError
+from nonlocal_keras.layers import FrozenAffine
+from nonlocal_keras.layers.non_local import BaseNonLocal
+
+NAMED = 5
+
+
+class Tensors:
+    """The tensors of a file by the weight that they become.
+
+    Args:
+        table: `nonlocal_keras.convert.rules.Table`.
+        tensors: dict from name to array.
+
+    Attributes:
+        used: dict from weight to the name of its tensor.
+        duplicates: dict from name to the name of an equal tensor.
+        skipped: dict from name to the reason.
+        unknown: list of names that the table does not know.
+    """
+
+    def __init__(self, table, tensors):
+        self.table = table
+        self.arrays = tensors
+        self.used = {}
+        self.duplicates = {}
+        self.skipped = {}
+        self.unknown = []
+        self._sort()
+
+    def _sort(self):
+        candidates = collections.defaultdict(list)
+        for name in self.arrays:
+            translated = self.table.translate(name)
+            reason = self.table.reason_to_skip(name)
+            if translated is not None:
+                target, row = translated
+                candidates[target].append((row, name))
+            elif reason is not None:
+                self.skipped[name] = reason
+            else:
+                self.unknown.append(name)
+        for target, rows in candidates.items():
+            (_, first), *others = sorted(rows)
+            self.used[target] = first
+            for _, name in others:
+                pair = self.arrays[name], self.arrays[first]
+                if not np.array_equal(*pair, equal_nan=True):
+                    raise ConversionError(
+                        f"Tensors that hold one weight twice must be equal, "
+                        f"but {name!r} differs from {first!r}. The file may "
+                        "be damaged: download it again, or save it again from "
+                        "the model."
+                    )
+                self.duplicates[name] = first
+
+    def spell(self, target):
+        """Gives the name that a weight has, or would have, in the file."""
+        return self.used.get(target) or self.table.spell(target) or target
+
+    def shapes(self):
+        """Gives the shape of the tensor of every weight."""
+        return {t: self.arrays[name].shape for t, name in self.used.items()}
+
+    def skip(self, start, reason):
+        """Leaves out the tensors of all weights that begin so."""
+        for target in [t for t in self.used if t.startswith(start)]:
+            self.skipped[self.used.pop(target)] = reason
+
+
+def check(tensors, shapes, fresh, inflate):
+    """Checks that a file has every weight, in its shape, and nothing else.
+
+    Args:
+        tensors: `Tensors`.
+        shapes: dict from weight to the shape its tensor must have.
+        fresh: tuple of starts of weights that the file need not have.
+        inflate: bool, whether kernels without time may stand for longer ones.
+
+    Raises:
+        ConversionError: Names the first few of what does not fit.
+    """
+    problems, misfits = [], list(tensors.unknown)
+    problems += [f"{name!r} is of no known kind" for name in tensors.unknown]
+    for target, name in tensors.used.items():
+        found = tensors.arrays[name].shape
+        if target not in shapes:
+            problems.append(f"{name!r} has no place in this network")
+            misfits.append(name)
+        elif not _fits(found, shapes[target], inflate):
+            problems.append(
+                f"{name!r} has shape {found} and must have {shapes[target]}"
+            )
+    problems += [
+        f"{tensors.spell(target)!r} is missing"
+        for target in shapes
+        if target not in tensors.used and not target.startswith(fresh)
+    ]
+    problems += _bad_numbers(tensors)
+    if problems:
+        network = tables.another_network(misfits)
+        hint = (
+            f"It looks like {network}, which is not converted."
+            if network
+            else "The file may be damaged, of another network, or of another "
+            "source."
+        )
+        raise ConversionError(
+            "Every tensor must become a weight and every weight must have a "
+            f"tensor; {len(problems)} do not: {_first(problems)}. {hint}"
+        )
+
+
+def _first(problems):
+    more = len(problems) - NAMED
+    text = "; ".join(problems[:NAMED])
+    return f"{text}; and {more} more" if more > 0 else text
+
+
+def _bad_numbers(tensors):
+    for target, name in tensors.used.items():
+        array = tensors.arrays[name]
+        if array.dtype.kind != "f":
+            yield f"{name!r} must hold floats, not {array.dtype}"
+        elif not _finite(array):
+            yield f"{name!r} holds NaN or infinity"
+        elif target.endswith("moving_variance") and array.min(initial=0) < 0:
+            yield f"{name!r} holds a negative variance"
+
+
+def _finite(array):
+    """Tells whether all numbers are finite as they will be stored."""
+    with np.errstate(over="ignore"):
+        return np.isfinite(array.astype(np.float32, copy=False)).all()
+
+
+def _fits(found, expected, inflate):
+    found, expected = tuple(found), tuple(expected)
+    if len(expected) == 5 and len(found) == 4:
+        flat = (*expected[:2], *expected[3:])
+        return found == flat and (inflate or expected[2] == 1)
+    if len(expected) == 5 and inflate:
+        return found == (*expected[:2], 1, *expected[3:])
+    if len(expected) == 2:
+        # A product over channels may be stored as a 1x1x1 convolution.
+        return found[:2] == expected and math.prod(found[2:]) == 1
+    if len(expected) == 1 and len(found) > 1:
+        return math.prod(found) == expected[0] == max(found)
+    return found == expected
+
+
+def weights_of(model):
+    """Gives the weights of a `VideoClassifier` by name.
+
+    Names are `layer.attribute`, in the spelling of the tables. The scale and
+    offset of affine layers go by `gamma` and `beta`.
+
+    Args:
+        model: A `nonlocal_keras.models.VideoClassifier`.
+
+    Returns:
+        A dict from name to `keras.Variable`, of all weights of the model.
+    """
+    weights = {}
+    for layer in model.backbone.layers:
+        if isinstance(layer, BaseNonLocal):
+            for name in ("theta", "phi", "g", "w_z", "norm"):
+                part = getattr(layer, name, None)
+                if part is not None:
+                    _add(weights, f"{layer.name}.{name}", part)
+            if hasattr(layer, "w_f"):
+                weights[f"{layer.name}.w_f"] = layer.w_f
+        else:
+            _add(weights, layer.name, layer)
+    _add(weights, "pred", model.get_layer("pred"))
+    named = {id(weight) for weight in weights.values()}
+    others = [w.path for w in model.weights if id(w) not in named]
+    if others:
+        raise ConversionError(
+            "The converters must know every weight of the model; they do not "
+            f"know {others[:NAMED]}. This is a fault of theirs."
+        )
+    return weights
+
+
+def _add(weights, prefix, layer):
+    affine = isinstance(layer, FrozenAffine)
+    renamed = {"scale": "gamma", "offset": "beta"} if affine else {}
+    for weight in layer.weights:
+        weights[f"{prefix}.{renamed.get(weight.name, weight.name)}"] = weight
+
+
+def assign(model, tensors, fresh, inflation):
+    """Assigns every weight of a model once.
+
+    Args:
+        model: A `nonlocal_keras.models.VideoClassifier`.
+        tensors: `Tensors` that passed `check`.
+        fresh: tuple of starts of weights that stay as they are.
+        inflation: `"repeat"`, `"centre"` or `None`.
+
+    Returns:
+        The list of the weights that stayed as they are.
+    """
+    weights = weights_of(model)
+    left = [name for name in weights if name not in tensors.used]
+    unknown = [name for name in tensors.used if name not in weights]
+    missing = [name for name in left if not name.startswith(fresh)]
+    if unknown or missing:
+        raise ConversionError(
+            "The model must have the weights that the tensors tell. Missing "
+            f"in the file: {missing[:NAMED]}; in the model: "
+            f"{unknown[:NAMED]}. This is a fault of the converters."
+        )
+    for target, name in tensors.used.items():
+        weight = weights[target]
+        value = to_keras(tensors.arrays[name], weight.shape, inflation)
+        weight.assign(keras.ops.convert_to_tensor(value, weight.dtype))
+    return left
+
+
+def to_keras(array, shape, inflation=None):
+    """Turns a tensor into the layout of Keras.
+
+    Args:
+        array: The tensor, output channels first.
+        shape: Tuple, shape of the weight: `(time, height, width, inputs,
+            outputs)`, `(inputs, outputs)` or one size.
+        inflation: How a kernel without time fills a longer one: `"repeat"`
+            puts it at every time, divided by their number; `"centre"` at the
+            middle time alone.
+
+    Returns:
+        An array of that shape.
+    """
+    if len(shape) == 5:
+        if array.ndim == 4:
+            array = array[:, :, None]
+        kernel = np.transpose(array, (2, 3, 4, 1, 0))
+        times = shape[0]
+        if kernel.shape[0] == times:
+            return kernel
+        if inflation == "repeat":
+            return np.repeat(kernel / times, times, axis=0)
+        inflated = np.zeros(shape, kernel.dtype)
+        inflated[times // 2] = kernel[0]
+        return inflated
+    if len(shape) == 2:
+        return np.reshape(array, array.shape[:2]).T
+    return np.reshape(array, -1)
+
+
+def untrained(model):
+    """Gives the names of the non-local blocks that still are the identity.
+
+    A block starts with a gamma of zero after `W_z` or, where no batch
+    normalization follows, with a `W_z` of zero.
+    """
+    names = []
+    for layer in model.backbone.layers:
+        if not isinstance(layer, BaseNonLocal):
+            continue
+        zero = not np.any(keras.ops.convert_to_numpy(layer.w_z.kernel))
+        for scale in ("gamma", "scale"):
+            if hasattr(layer.norm, scale):
+                values = getattr(layer.norm, scale)
+                zero |= not np.any(keras.ops.convert_to_numpy(values))
+        if zero:
+            names.append(layer.name)
+    return names

@@ -1,0 +1,227 @@
+"""Turns a published checkpoint into a Keras model."""
+
+import os
+
+import keras
+from absl import logging
+
+from nonlocal_keras.convert import assign
+from nonlocal_keras.convert import keras_files
+from nonlocal_keras.convert import settings
+from nonlocal_keras.convert import tables
+from nonlocal_keras.convert.architecture import infer
+from nonlocal_keras.convert.readers import read_tensors
+from nonlocal_keras.convert.report import Entry
+from nonlocal_keras.convert.report import Report
+from nonlocal_keras.convert.rules import ConversionError
+from nonlocal_keras.models import variants
+from nonlocal_keras.models.video_classifier import VideoClassifier
+
+# What wrappers put before all names.
+PREFIXES = ("module.", "model.")
+UNTRAINED = (
+    "The file has no trained non-local block at {}: its gamma or W_z is zero."
+)
+
+
+def load_checkpoint(path, source, **overrides):
+    """Makes a Keras model of a published checkpoint.
+
+    The architecture is read off the names and shapes in the file; what they
+    cannot tell comes from `overrides`, else from what the source published.
+    Files are read as data: nothing in them is run.
+
+    Example:
+
+    >>> model = nonlocal_keras.convert.load_checkpoint(
+    ...     "i3d_nonlocal_32x2_IN_pretrain_400k.pkl", "vnl", family="vnl_32x2"
+    ... )
+    >>> model.backbone.describe()
+    'NL-I3D ResNet-50: 5 non-local blocks at res3[1,3] res4[1,3,5]'
+    >>> model.logits(np.zeros((1, 32, 224, 224, 3))).shape
+    TensorShape([1, 400])
+
+    Args:
+        path: String or path of the file. For `source="imagenet"` also an
+            `.h5` file of `keras.applications`, or a `keras.Model`.
+        source: The project that made the file: `"vnl"` (the authors'
+            release), `"lfb"`, `"pyslowfast"`, `"pytorchvideo"`,
+            `"mmaction2"`, `"gluoncv"`, or `"imagenet"` for 2D ResNets, which
+            are inflated.
+        **overrides: What the file cannot tell. Of the whole network:
+            `family`, `frames`, `input_shape`, `stem_strides`, `pool1`,
+            `pool2`, `stage_strides`, `epsilon`, `momentum`, `synchronized`,
+            `implementation`, `dtype`. Of its non-local blocks, as one value
+            or as `{stage: value}`: `pairwise`, `scale`, `pool_size`,
+            `pool_first`, `frame_groups`, `attend_axes`. Of the classifier:
+            `num_classes` (another number than in the file gives fresh
+            weights), `fully_convolutional` (`True` for the window of the
+            source, or a window), `dropout`, `activation`, `name`. Of
+            `source="imagenet"`: `architecture`, `non_local` and `inflation`
+            (`"repeat"` or `"centre"`).
+
+    Returns:
+        A `nonlocal_keras.models.VideoClassifier`; its `logits` is the model
+        up to the logits.
+
+    Raises:
+        ValueError: If the file is no checkpoint, a tensor or weight is left
+            over, or an override contradicts the file or would change nothing.
+    """
+    return convert(path, source, **overrides)[0]
+
+
+def convert(path, source, **overrides):
+    """Makes a Keras model of a published checkpoint, with a report.
+
+    Example:
+
+    >>> model, report = nonlocal_keras.convert.convert(
+    ...     "i3d_nl5_resnet101_v1_kinetics400.params", "gluoncv"
+    ... )
+    >>> print(report)
+
+    Args:
+        path: As for `load_checkpoint`.
+        source: As for `load_checkpoint`.
+        **overrides: As for `load_checkpoint`.
+
+    Returns:
+        A `nonlocal_keras.models.VideoClassifier` and a
+        `nonlocal_keras.convert.Report`.
+
+    Raises:
+        ValueError: As for `load_checkpoint`.
+    """
+    if source not in tables.SOURCES:
+        raise ConversionError(
+            f"`source` must be one of {', '.join(tables.SOURCES)}. "
+            f"Received: source={source!r}"
+        )
+    checkpoint, folded = _read(path, source)
+    arrays, original = _without_prefix(checkpoint.tensors)
+    table = _table(source, arrays)
+    tensors = assign.Tensors(table, arrays)
+    found = infer(tensors.shapes(), tensors.spell)
+    file = path.name if isinstance(path, keras.Model) else os.fspath(path)
+    plan = settings.make_plan(
+        source,
+        found,
+        arrays,
+        checkpoint.metadata,
+        os.path.basename(file),
+        overrides,
+    )
+    architecture = plan.architecture
+    if "pred." in plan.fresh:
+        tensors.skip("pred.", "a fresh classifier takes its place")
+    assign.check(
+        tensors,
+        architecture.shapes(plan.head["num_classes"]),
+        plan.fresh,
+        inflate=plan.inflation is not None,
+    )
+    model = _build(plan)
+    fresh = assign.assign(model, tensors, plan.fresh, plan.inflation)
+    blocks = assign.untrained(model)
+    if blocks and "nonlocal_" not in plan.fresh:
+        plan.warnings.append(UNTRAINED.format(", ".join(blocks)))
+    if folded:
+        plan.warnings.append(keras_files.DIFFERENCES)
+    for warning in plan.warnings:
+        logging.warning("%s", warning)
+    entries = _entries(checkpoint, tensors, original, folded)
+    report = Report(
+        file=file,
+        sha256=checkpoint.sha256,
+        format=checkpoint.format,
+        source=source,
+        naming=table.name,
+        model=model.backbone.describe(),
+        family=plan.family,
+        backbone=plan.backbone,
+        head=plan.head,
+        entries=entries,
+        fresh=fresh,
+        notes=plan.notes,
+        warnings=plan.warnings,
+    )
+    return model, report
+
+
+def _read(path, source):
+    """Gives the checkpoint, and what became of tensors while reading."""
+    if source == "imagenet" and keras_files.is_keras(path):
+        return keras_files.read(path)
+    return read_tensors(path), {}
+
+
+def _without_prefix(tensors):
+    """Takes off what a wrapper has put before all names.
+
+    Returns:
+        The tensors by their bare name, and a dict from bare to full name.
+    """
+    start = ""
+    for prefix in PREFIXES:
+        if all(name.startswith(prefix) for name in tensors):
+            start = prefix
+    names = {name.removeprefix(start): name for name in tensors}
+    return {bare: tensors[name] for bare, name in names.items()}, names
+
+
+def _table(source, names):
+    """Gives the way of naming that the tensors follow."""
+    known = {
+        table.name: (table.known(names), table)
+        for of_source in tables.SOURCES.values()
+        for table in of_source
+    }
+    most, table = max(
+        (known[t.name] for t in tables.SOURCES[source]), key=lambda k: k[0]
+    )
+    best, other = max(known.values(), key=lambda k: k[0])
+    if most and 2 * most >= best:
+        return table
+    examples = ", ".join(repr(name) for name in list(names)[:3])
+    wanted = table.spell("res3_1_branch2a.kernel")
+    if not best:
+        raise ConversionError(
+            f"Files of source {source!r} have names such as {wanted!r}; this "
+            f"one has {examples}, which no source here has. Sources are "
+            f"{', '.join(tables.SOURCES)}."
+        )
+    right = [s for s, group in tables.SOURCES.items() if other in group]
+    hint = " or ".join(f"source={name!r}" for name in right)
+    raise ConversionError(
+        f"Files of source {source!r} have names such as {wanted!r}; this one "
+        f"has {examples}. They are those of {other.name}: use {hint}."
+    )
+
+
+def _build(plan):
+    backbone = variants.video_resnet(family=plan.family, **plan.backbone)
+    return VideoClassifier(backbone, **plan.head)
+
+
+def _entries(checkpoint, tensors, original, folded):
+    """Gives the entries of the report, in the order of the file."""
+    notes = {}
+    for target, name in tensors.used.items():
+        notes[name] = ("used", target)
+    for name, first in tensors.duplicates.items():
+        notes[name] = ("duplicate", original[first])
+    for name, reason in tensors.skipped.items():
+        notes[name] = ("skipped", reason)
+    entries = [
+        Entry(original[name], array.shape, *notes[name])
+        for name, array in tensors.arrays.items()
+    ]
+    entries += [
+        Entry(name, shape, "used", target)
+        for name, (shape, target) in folded.items()
+    ]
+    for name in checkpoint.metadata:
+        reason = tensors.table.reason_to_skip(name) or "not a tensor"
+        entries.append(Entry(name, None, "skipped", reason))
+    return entries

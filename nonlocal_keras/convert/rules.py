@@ -1,0 +1,89 @@
+"""The form of a name map: a table with one row per family of tensors."""
+
+import dataclasses
+import functools
+import re
+
+NUMBER = "(?:0|[1-9][0-9]{0,3})"
+
+
+class ConversionError(ValueError):
+    """The tensors of a file do not make the model that was asked for."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """One way of naming tensors.
+
+    Attributes:
+        name: str. What it is called in reports.
+        words: dict from part to a dict of spellings, file to model.
+        rows: tuple of pairs: name in the file, weight of the model.
+        skipped: tuple of pairs: regular expression, reason.
+    """
+
+    name: str
+    words: dict
+    rows: tuple
+    skipped: tuple = ()
+
+    @functools.cached_property
+    def _patterns(self):
+        return [
+            (_compile(ours, self.words), theirs) for ours, theirs in self.rows
+        ]
+
+    def translate(self, name):
+        """Gives the weight that a tensor becomes and its row, or `None`."""
+        for row, (pattern, target) in enumerate(self._patterns):
+            match = pattern.fullmatch(name)
+            if match:
+                parts = {
+                    part: self.words.get(part, {}).get(text, text)
+                    for part, text in match.groupdict().items()
+                }
+                return target.format(**parts), row
+        return None
+
+    def spell(self, target):
+        """Gives the name that a weight has in such files, or `None`."""
+        for theirs, ours in self.rows:
+            backwards = {
+                part: {text: word for word, text in words.items()}
+                for part, words in self.words.items()
+            }
+            match = _compile(ours, backwards).fullmatch(target)
+            if match:
+                parts = {
+                    part: backwards.get(part, {}).get(text, text)
+                    for part, text in match.groupdict().items()
+                }
+                # A part that only the file has: its usual spelling.
+                for part, words in self.words.items():
+                    parts.setdefault(part, next(iter(words)))
+                return theirs.format(**parts)
+        return None
+
+    def reason_to_skip(self, name):
+        """Gives the reason why a tensor is of no use, or `None`."""
+        for pattern, reason in self.skipped:
+            if re.fullmatch(pattern, name):
+                return reason
+        return None
+
+    def known(self, names):
+        """Gives how many of some names are in the table."""
+        return sum(self.translate(name) is not None for name in names)
+
+
+def _compile(pattern, words):
+    """Turns a name with parts in braces into a regular expression."""
+    expression = ""
+    for piece in re.split(r"(\{\w+\})", pattern):
+        if piece.startswith("{"):
+            part = piece[1:-1]
+            choices = "|".join(map(re.escape, words.get(part, ()))) or NUMBER
+            expression += f"(?P<{part}>{choices})"
+        else:
+            expression += re.escape(piece)
+    return re.compile(expression)
