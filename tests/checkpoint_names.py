@@ -115,6 +115,27 @@ class MMAction2(Torch):
         return "cls_head.fc_cls"
 
 
+class Wrapped:
+    """Two wrappers of TSM: of first convolutions, of blocks before a block."""
+
+    def __init__(self, wrapped, **options):
+        # The places of non-local blocks, e.g. {"res3": (1,)}.
+        self.wrapped = wrapped
+        super().__init__(**options)
+
+    def convolution(self, stage, block, branch):
+        names = super().convolution(stage, block, branch)
+        if block in self.wrapped.get(f"res{stage}", ()):
+            layer = f"layer{stage - 1}.{block}."
+            names = [n.replace(layer, f"{layer}block.") for n in names]
+        kernel, norm = names
+        return (f"{kernel}.net" if branch == "2a" else kernel), norm
+
+
+class MMAction2TSM(Wrapped, MMAction2):
+    pass
+
+
 class GluonCV(Torch):
     maps = {"theta": "theta", "phi": "phi", "g": "g", "w_z": "W"}
 
@@ -161,3 +182,22 @@ class TorchVision(Torch):
 
     def classifier(self):
         return "fc"
+
+
+class TSM(Wrapped, TorchVision):
+    def stem(self):
+        return "base_model.conv1", "base_model.bn1"
+
+    def convolution(self, stage, block, branch):
+        kernel, norm = super().convolution(stage, block, branch)
+        return f"base_model.{kernel}", f"base_model.{norm}"
+
+    def non_local(self, stage, block, name):
+        part = {"theta": "theta", "phi": "phi.0", "g": "g.0", "w_z": "W.0"}
+        return f"base_model.layer{stage - 1}.{block}.nl.{part[name]}"
+
+    def norm(self, stage, block):
+        return f"base_model.layer{stage - 1}.{block}.nl.W.1"
+
+    def classifier(self):
+        return "new_fc"

@@ -32,6 +32,8 @@ PADDED_STRIDED = {
     "pool2": POOL2,
 }
 NO_POOL2 = {**PADDED, "pool2": None}
+# The stem must have a channel to shift.
+SHIFTED = {**NO_POOL2, "shift_div": 8, "stem_width": 8}
 
 BLOCKS = (1, 2, 1, 1)
 PLACES = {"res3": (1,), "res4": (0,)}

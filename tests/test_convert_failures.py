@@ -183,6 +183,7 @@ def test_duplicates_that_differ_are_named(tmp_path):
             "gluoncv",
             "mmaction2",
         ),
+        ("tsm_r50_nl_width8.pth", "mmaction2", "tsm"),
     ],
 )
 def test_wrong_source_names_the_right_one(name, wrong, right):
@@ -207,6 +208,28 @@ def test_another_network_is_named(tmp_path):
     path.write_bytes(w.torch_file(tensors, "model_state"))
     with pytest.raises(ConversionError, match="looks like SlowFast"):
         convert.load_checkpoint(path, "pyslowfast")
+
+
+@pytest.mark.parametrize(
+    ("source", "spelled", "shift"),
+    [
+        ("mmaction2", names.MMAction2TSM(w.PLACES), "conv1.conv.net."),
+        ("tsm", names.TSM(w.PLACES), "conv1.net."),
+    ],
+)
+def test_network_that_shifts_some_blocks_is_named(
+    tmp_path, source, spelled, shift
+):
+    tensors = w.tensors(w.network(**w.SHIFTED), spelled, flat=True)
+    (name,) = (n for n in tensors if "layer2.1.block" in n and shift in n)
+    tensors[name.replace(".net.", ".")] = tensors.pop(name)
+    path = tmp_path / "tsm.pth"
+    path.write_bytes(w.torch_file(tensors, "state_dict"))
+    with pytest.raises(ConversionError, match="every second block") as caught:
+        convert.load_checkpoint(path, source)
+    assert f"{name.replace('.net.', '.')!r} is of no known kind" in str(
+        caught.value
+    )
 
 
 def test_basic_blocks_are_named(refused, blobs):

@@ -16,6 +16,7 @@ PAIRS = {
         {"pairwise": "dot_product"},
     ),
     "gluoncv_i3d_nl5_r50_width8.params": ("gluoncv", {}),
+    "tsm_r50_nl_width8.pth": ("tsm", {}),
 }
 TOLERANCE = 1e-4
 

@@ -82,6 +82,44 @@ def test_pooling_that_names_contradict_is_refused():
         convert.load_checkpoint(path, "mmaction2", pool_size=None)
 
 
+@pytest.fixture(scope="module")
+def shifted(tmp_path_factory):
+    """A small file of mmaction2 with temporal shifts."""
+    tensors = w.tensors(
+        w.network(**w.SHIFTED), names.MMAction2TSM(w.PLACES), flat=True
+    )
+    path = tmp_path_factory.mktemp("tsm") / "tsm.pth"
+    path.write_bytes(w.torch_file(tensors, "state_dict"))
+    return path
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [{"family": "mmaction2_c2d_nopool"}, {"shift_div": None}],
+    ids=str,
+)
+def test_shift_that_names_contradict_is_refused(shifted, overrides):
+    with pytest.raises(ConversionError, match="network with temporal shifts"):
+        convert.load_checkpoint(shifted, "mmaction2", **overrides)
+
+
+@pytest.mark.parametrize(
+    "overrides", [{"family": "mmaction2_tsm"}, {"shift_div": 8}], ids=str
+)
+def test_shift_that_a_file_does_not_have_is_refused(overrides):
+    path = DATA / "mmaction2_i3d_r50_nl_dot_product_width8.pth"
+    with pytest.raises(ConversionError, match="network without such shifts"):
+        convert.load_checkpoint(path, "mmaction2", **overrides)
+
+
+def test_shift_is_reported(shifted):
+    _, report = convert.convert(
+        shifted, "mmaction2", pairwise="embedded_gaussian"
+    )
+    assert "C2D ResNet-17 with temporal shift" in report.model
+    assert "family: mmaction2_tsm, by its temporal shifts" in report.notes
+
+
 def test_frames_that_cannot_be_grouped_are_refused(tmp_path):
     network = w.network(**w.DENSE, normalization="affine")
     path = tmp_path / "affine.pkl"

@@ -304,6 +304,41 @@ CASES = {
         w.NO_POOL2,
         places=None,
     ),
+    "mmaction2 tsm embedded gaussian": case(
+        torch(names.MMAction2TSM(w.PLACES), "state_dict", flat=True),
+        "mmaction2",
+        EMBEDDED,
+        w.SHIFTED,
+        options={**MMCV, "scale": 1.0},
+    ),
+    "mmaction2 tsm dot product": case(
+        torch(names.MMAction2TSM(w.PLACES), "state_dict", flat=True),
+        "mmaction2",
+        {**DOT, "family": "mmaction2_tsm"},
+        w.SHIFTED,
+        options={**MMCV, **DOT},
+    ),
+    "mmaction2 tsm gaussian": case(
+        torch(names.MMAction2TSM(w.PLACES), "state_dict", flat=True),
+        "mmaction2",
+        {},
+        w.SHIFTED,
+        options={**MMCV, "scale": 1.0, "pairwise": "gaussian"},
+    ),
+    "mmaction2 tsm, another shift": case(
+        torch(names.MMAction2TSM({}), "state_dict", flat=True),
+        "mmaction2",
+        {"shift_div": 4},
+        {**w.SHIFTED, "shift_div": 4},
+        places=None,
+    ),
+    "tsm": case(
+        torch(names.TSM(w.PLACES), "state_dict", flat=True),
+        "tsm",
+        {},
+        w.SHIFTED,
+        options={"pool_size": (1, 2, 2), "scale": 1.0},
+    ),
     "gluoncv mxnet": case(
         gluoncv(mxnet=True),
         "gluoncv",
@@ -355,6 +390,7 @@ VARIATIONS = (
     "mmaction2 dot product",
     "mmaction2 slowonly gaussian has no scale",
     "mmaction2 c2d without pooling",
+    "mmaction2 tsm dot product",
     "narrow blocks",
 )
 

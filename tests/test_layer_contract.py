@@ -10,6 +10,7 @@ from nonlocal_keras.layers import FrozenAffine
 from nonlocal_keras.layers import NonLocal1D
 from nonlocal_keras.layers import NonLocal2D
 from nonlocal_keras.layers import NonLocal3D
+from nonlocal_keras.layers import TemporalShift
 from nonlocal_keras.layers.video import VideoConv3D
 from nonlocal_keras.layers.video import VideoMaxPool3D
 from tests import layer_contract
@@ -69,6 +70,7 @@ TABLES = {
     NonLocal2D: non_local_table(2, attend_axes=(0,)),
     NonLocal3D: non_local_table(3, attend_axes="time"),
     FrozenAffine: [{"axis": 1}, {"axis": -1}],
+    TemporalShift: [{"shift_div": 2}, {"shift_div": 4}],
     VideoConv3D: [
         CONV,
         {
@@ -224,6 +226,19 @@ class KerasLayerTest(testing.TestCase):
             expected_num_non_trainable_weights=2,
             expected_num_losses=0,
             supports_masking=True,
+            # Nothing to train: Keras' step has no gradient.
+            run_training_check=False,
+        )
+
+    def test_temporal_shift(self):
+        self.run_all(
+            TemporalShift,
+            {"shift_div": 4},
+            CLIPS,
+            expected_num_trainable_weights=0,
+            expected_num_non_trainable_weights=0,
+            expected_num_losses=0,
+            supports_masking=False,
             # Nothing to train: Keras' step has no gradient.
             run_training_check=False,
         )

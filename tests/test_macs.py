@@ -169,6 +169,25 @@ def test_parameters_of_the_families(family, options, expected):
 
 
 @pytest.mark.parametrize(
+    "family, options, missing",
+    [
+        ("tsm", {}, 0),
+        # W_z without a bias, on twice 512 and three times 1024 channels.
+        ("mmaction2_tsm", {}, 4096),
+        ("mmaction2_tsm", {"pairwise": "dot_product", "scale": None}, 4096),
+    ],
+)
+def test_temporal_shift_has_no_parameters(family, options, missing):
+    places = {"res3": (0, 2), "res4": (0, 2, 4)}
+    model = classifier("c2d", 50, places, family, **options)
+    cost = macs.total(macs.count(model))
+    weights_only, parameters = PARAMETERS["c2d", 50, 5]
+    # mmaction2 publishes 31.68 M.
+    assert cost.weights_only == weights_only
+    assert cost.parameters == parameters - missing
+
+
+@pytest.mark.parametrize(
     "family, non_local, options, expected",
     [
         ("vnl_128x1", None, {}, 131.3),

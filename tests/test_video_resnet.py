@@ -383,6 +383,7 @@ EVERY_ARGUMENT = {
     "stage_strides": (1, 1, 2, 1),
     "temporal_kernels": {"res4": (3, 1)},
     "inflate": "3x3x3",
+    "shift_div": 4,
     "non_local": {"res3": (0,), "res4": (1,)},
     "non_local_options": {"pool_size": (1, 2, 2), "res4": {"scale": 0.5}},
     "normalization": "affine",

@@ -87,6 +87,27 @@ def mmaction2_slowonly():
     )
 
 
+class TSM(MMAction2):
+    """A 2D backbone, which takes the frames of a clip as a batch."""
+
+    def forward(self, clip):
+        features = self.backbone(clip.transpose(1, 2).flatten(0, 1))
+        frames = self.cls_head.fc_cls(features.mean((2, 3)))
+        return frames.unflatten(0, (len(clip), -1)).mean(1)
+
+
+def mmaction2_tsm(mode):
+    backbones = module("mmaction.models.backbones.resnet_tsm")
+    return TSM(
+        backbones.ResNetTSM(
+            depth=50,
+            shift_div=8,
+            non_local=EVEN,
+            non_local_cfg=block(mode, False),
+        )
+    )
+
+
 def mmaction2_c2d():
     backbones = module("mmaction.models.backbones.c2d")
     return MMAction2(backbones.C2D(depth=50))
@@ -144,6 +165,16 @@ CASES = {
         mmaction2_slowonly,
         {"pairwise": "embedded_gaussian"},
     ),
+    **{
+        f"mmaction2_tsm_nl_{mode}": (
+            "mmaction2",
+            "state_dict",
+            8,
+            lambda mode=mode: mmaction2_tsm(mode),
+            {"pairwise": mode},
+        )
+        for mode in ("embedded_gaussian", "dot_product", "gaussian")
+    },
     "mmaction2_c2d": ("mmaction2", "state_dict", 8, mmaction2_c2d, {}),
     **{
         f"pytorchvideo_{name}": (

@@ -28,6 +28,7 @@ class Architecture:
             `pairwise`, `None` where theta and phi leave two possibilities.
         num_classes: int, or `None` for a file without a classifier.
         flat: bool, whether the kernels of the convolutions are 2D.
+        shifted: bool, whether the residual blocks shift frames.
     """
 
     stage_blocks: tuple
@@ -41,6 +42,7 @@ class Architecture:
     block_options: dict
     num_classes: int | None
     flat: bool
+    shifted: bool
 
     @property
     def depth(self):
@@ -123,7 +125,7 @@ class Architecture:
         return shapes
 
 
-def infer(shapes, spell):
+def infer(shapes, spell, shifted=False):
     """Infers an architecture.
 
     Args:
@@ -131,6 +133,8 @@ def infer(shapes, spell):
             shape of its tensor in the file: output channels first, sizes
             last.
         spell: callable from weight to its name in the file, for errors.
+        shifted: bool, whether names tell that the residual blocks shift
+            frames.
 
     Returns:
         An `Architecture`.
@@ -163,6 +167,7 @@ def infer(shapes, spell):
         },
         num_classes=(shapes.get("pred.kernel") or (None,))[0],
         flat=len(shapes["conv1.kernel"]) == 4,
+        shifted=shifted,
     )
 
 

@@ -107,7 +107,7 @@ def check(tensors, shapes, fresh, inflate):
     ]
     problems += _bad_numbers(tensors)
     if problems:
-        network = tables.another_network(misfits)
+        network = tables.another_network(misfits, tensors.table)
         hint = (
             f"It looks like {network}, which is not converted."
             if network

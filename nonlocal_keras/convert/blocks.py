@@ -12,6 +12,11 @@ OVERRIDES = (
     "frame_groups",
     "attend_axes",
 )
+# Where names tell the pooling of keys: what stands before and after the block.
+_POOLING_IN_NAMES = {
+    "mmaction2": ("backbone", "non_local_block"),
+    "tsm": ("base_model", "nl"),
+}
 # What a family has that does not say otherwise: the defaults of NonLocal3D.
 _USUAL = {"use_bias": True, "output_bias": True, "normalization": "batch"}
 
@@ -125,11 +130,11 @@ class BlockSettings:
 
     def sub_sample(self, options, given, stage):
         """Takes the pooling of keys from names where they tell it."""
-        if self.source == "mmaction2":
-            layer = int(stage[-1]) - 1
-            start = f"backbone.layer{layer}."
+        if self.source in _POOLING_IN_NAMES:
+            backbone, block = _POOLING_IN_NAMES[self.source]
+            start = f"{backbone}.layer{int(stage[-1]) - 1}."
             pooled = any(
-                name.startswith(start) and ".non_local_block.g.0." in name
+                name.startswith(start) and f".{block}.g.0." in name
                 for name in self.names
             )
             options["pool_size"] = (1, 2, 2) if pooled else None

@@ -18,8 +18,10 @@ FAMILIES = {
         "mmaction2_slowonly",
         "mmaction2_c2d",
         "mmaction2_c2d_nopool",
+        "mmaction2_tsm",
     ),
     "gluoncv": ("gluoncv",),
+    "tsm": ("tsm",),
     "imagenet": ("vnl_8x8", *(f for f in variants.FAMILIES if f != "vnl_8x8")),
 }
 # Sources whose head slides a window over the features of res5.
@@ -57,6 +59,8 @@ def choose(source, architecture, overrides, file_name):
     if source in ("pyslowfast", "pytorchvideo") and (slow or no_pool):
         return known[1], "by its kernels" if slow else BY_NAME
     if source == "mmaction2":
+        if architecture.shifted:
+            return "mmaction2_tsm", "by its temporal shifts"
         if architecture.flat and no_pool:
             return "mmaction2_c2d_nopool", BY_NAME
         if architecture.flat:

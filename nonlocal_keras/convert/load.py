@@ -46,17 +46,17 @@ def load_checkpoint(path, source, **overrides):
             `.h5` file of `keras.applications`, or a `keras.Model`.
         source: The project that made the file: `"vnl"` (the authors'
             release), `"lfb"`, `"pyslowfast"`, `"pytorchvideo"`,
-            `"mmaction2"`, `"gluoncv"`, or `"imagenet"` for 2D ResNets, which
-            are inflated.
+            `"mmaction2"`, `"gluoncv"`, `"tsm"` (the authors of the temporal
+            shift), or `"imagenet"` for 2D ResNets, which are inflated.
         **overrides: What the file cannot tell. Of the whole network:
             `family`, `frames`, `input_shape`, `stem_strides`, `pool1`,
-            `pool2`, `stage_strides`, `epsilon`, `momentum`, `synchronized`,
-            `implementation`, `dtype`. Of its non-local blocks, as one value
-            or as `{stage: value}`: `pairwise`, `scale`, `pool_size`,
-            `pool_first`, `frame_groups`, `attend_axes`. Of the classifier:
-            `num_classes` (another number than in the file gives fresh
-            weights), `fully_convolutional` (`True` for the window of the
-            source, or a window), `dropout`, `activation`, `name`. Of
+            `pool2`, `stage_strides`, `shift_div`, `epsilon`, `momentum`,
+            `synchronized`, `implementation`, `dtype`. Of its non-local
+            blocks, as one value or as `{stage: value}`: `pairwise`, `scale`,
+            `pool_size`, `pool_first`, `frame_groups`, `attend_axes`. Of the
+            classifier: `num_classes` (another number than in the file gives
+            fresh weights), `fully_convolutional` (`True` for the window of
+            the source, or a window), `dropout`, `activation`, `name`. Of
             `source="imagenet"`: `architecture`, `non_local` and `inflation`
             (`"repeat"` or `"centre"`).
 
@@ -102,7 +102,7 @@ def convert(path, source, **overrides):
     arrays, original = _without_prefix(checkpoint.tensors)
     table = _table(source, arrays)
     tensors = assign.Tensors(table, arrays)
-    found = infer(tensors.shapes(), tensors.spell)
+    found = infer(tensors.shapes(), tensors.spell, table.shifted)
     file = path.name if isinstance(path, keras.Model) else os.fspath(path)
     plan = settings.make_plan(
         source,

@@ -20,12 +20,15 @@ class Table:
         words: dict from part to a dict of spellings, file to model.
         rows: tuple of pairs: name in the file, weight of the model.
         skipped: tuple of pairs: regular expression, reason.
+        shifted: bool. Whether such names are of networks whose residual
+            blocks shift frames.
     """
 
     name: str
     words: dict
     rows: tuple
     skipped: tuple = ()
+    shifted: bool = False
 
     @functools.cached_property
     def _patterns(self):

@@ -18,6 +18,7 @@ BACKBONE = (
     "pool1",
     "pool2",
     "stage_strides",
+    "shift_div",
     "epsilon",
     "momentum",
     "synchronized",
@@ -90,6 +91,8 @@ def make_plan(source, architecture, names, metadata, file, overrides):
     asked = {k: overrides[k] for k in BACKBONE if k in overrides}
     plan.backbone |= asked
     plan.notes += [f"{name}: {asked[name]}, as asked for" for name in asked]
+    if source != "imagenet":
+        _check_shift(plan)
     if source in families.GROUPED:
         plan.backbone.setdefault("epsilon", families.CAFFE2_EPSILON)
     if arguments.get("normalization", "batch") != inflated.normalization:
@@ -156,6 +159,19 @@ def _check_told(architecture, overrides):
                 f"{found!r}. Leave it out, or give another file. "
                 f"Received: {name}={given!r}"
             )
+
+
+def _check_shift(plan):
+    """Refuses a shift, or its absence, that the names contradict."""
+    shifted = plan.architecture.shifted
+    shift_div = plan.backbone.get("shift_div")
+    if (shift_div is not None) != shifted:
+        network = "with temporal shifts" if shifted else "without such shifts"
+        raise ConversionError(
+            "`family` and `shift_div` must agree with the names of the file, "
+            f"which are those of a network {network}. Leave them out. "
+            f"Received: family={plan.family!r}, shift_div={shift_div}"
+        )
 
 
 def _placement(non_local, architecture):

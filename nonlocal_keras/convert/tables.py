@@ -52,7 +52,18 @@ _SHORTCUT = "res{stage}_{block}_branch1.kernel"
 _BN_OF_SHORTCUT = "res{stage}_{block}_branch1_bn.{bn}"
 _MAP = "nonlocal_res{stage}_{block}.{map}.{value}"
 _W_Z = "nonlocal_res{stage}_{block}.w_z.{value}"
+_POOLED_MAP = "nonlocal_res{stage}_{block}.{pooled}.{value}"
 _BN_OF_MAP = "nonlocal_res{stage}_{block}.norm.{bn}"
+
+# Networks with temporal shifts have a wrapper around the first convolution of
+# every residual block, and one around the residual block that a non-local
+# block follows. Errors spell names without the second one.
+_SHIFTED_CONV = "res{stage}_{block}_branch2a.kernel"
+_UNSHIFTED_CONV = "res{stage}_{block}_branch{unshifted}.kernel"
+_SHIFT_WORDS = {
+    "wrapper": {"": "", "block.": ""},
+    "unshifted": {"2": "2b", "3": "2c"},
+}
 
 _COUNTER = (r".*\.num_batches_tracked", "a counter of training steps")
 
@@ -152,43 +163,80 @@ PYTORCHVIDEO_NO_POOL2 = Table(
     skipped=(_COUNTER,),
 )
 
+_MMACTION2_WORDS = {
+    "stage": _FROM_1,
+    "conv": _CONV,
+    "bn": _TORCH_BN,
+    "map": {"theta": "theta", "phi": "phi", "g": "g"},
+    "pooled": {"phi": "phi", "g": "g"},
+    "value": _VALUE,
+}
 _MMACTION2_LAYER = "backbone.layer{stage}.{block}."
+_MMACTION2_WRAPPED = _MMACTION2_LAYER + "{wrapper}"
 _MMACTION2_BLOCK = _MMACTION2_LAYER + "non_local_block."
+_MMACTION2_ROWS = (
+    ("backbone.conv1.conv.weight", "conv1.kernel"),
+    ("backbone.conv1.bn.{bn}", "conv1_bn.{bn}"),
+    (_MMACTION2_BLOCK + "{map}.conv.{value}", _MAP),
+    # With sub-sampling these are pairs of projection and pooling.
+    (_MMACTION2_BLOCK + "{pooled}.0.conv.{value}", _POOLED_MAP),
+    (_MMACTION2_BLOCK + "conv_out.conv.{value}", _W_Z),
+    (_MMACTION2_BLOCK + "conv_out.bn.{bn}", _BN_OF_MAP),
+    (
+        _MMACTION2_BLOCK + "concat_project.conv.weight",
+        "nonlocal_res{stage}_{block}.w_f",
+    ),
+    ("cls_head.fc_cls.{value}", "pred.{value}"),
+)
 MMACTION2 = Table(
     name="mmaction2 state_dict",
-    words={
-        "stage": _FROM_1,
-        "conv": _CONV,
-        "bn": _TORCH_BN,
-        "map": {"theta": "theta", "phi": "phi", "g": "g"},
-        "pooled": {"phi": "phi", "g": "g"},
-        "value": _VALUE,
-    },
+    words=_MMACTION2_WORDS,
     rows=(
-        ("backbone.conv1.conv.weight", "conv1.kernel"),
-        ("backbone.conv1.bn.{bn}", "conv1_bn.{bn}"),
-        (
-            "backbone.layer{stage}.{block}.conv{conv}.conv.weight",
-            _CONV_OF_BLOCK,
-        ),
-        ("backbone.layer{stage}.{block}.conv{conv}.bn.{bn}", _BN_OF_BLOCK),
-        ("backbone.layer{stage}.{block}.downsample.conv.weight", _SHORTCUT),
-        ("backbone.layer{stage}.{block}.downsample.bn.{bn}", _BN_OF_SHORTCUT),
-        (_MMACTION2_BLOCK + "{map}.conv.{value}", _MAP),
-        # With sub-sampling these are pairs of projection and pooling.
-        (
-            _MMACTION2_BLOCK + "{pooled}.0.conv.{value}",
-            "nonlocal_res{stage}_{block}.{pooled}.{value}",
-        ),
-        (_MMACTION2_BLOCK + "conv_out.conv.{value}", _W_Z),
-        (_MMACTION2_BLOCK + "conv_out.bn.{bn}", _BN_OF_MAP),
-        (
-            _MMACTION2_BLOCK + "concat_project.conv.weight",
-            "nonlocal_res{stage}_{block}.w_f",
-        ),
-        ("cls_head.fc_cls.{value}", "pred.{value}"),
+        *_MMACTION2_ROWS,
+        (_MMACTION2_LAYER + "conv{conv}.conv.weight", _CONV_OF_BLOCK),
+        (_MMACTION2_LAYER + "conv{conv}.bn.{bn}", _BN_OF_BLOCK),
+        (_MMACTION2_LAYER + "downsample.conv.weight", _SHORTCUT),
+        (_MMACTION2_LAYER + "downsample.bn.{bn}", _BN_OF_SHORTCUT),
     ),
     skipped=(_COUNTER,),
+)
+MMACTION2_TSM = Table(
+    name="mmaction2 state_dict with temporal shifts",
+    words={**_MMACTION2_WORDS, **_SHIFT_WORDS},
+    rows=(
+        *_MMACTION2_ROWS,
+        (_MMACTION2_WRAPPED + "conv1.conv.net.weight", _SHIFTED_CONV),
+        (_MMACTION2_WRAPPED + "conv{unshifted}.conv.weight", _UNSHIFTED_CONV),
+        (_MMACTION2_WRAPPED + "conv{conv}.bn.{bn}", _BN_OF_BLOCK),
+        (_MMACTION2_WRAPPED + "downsample.conv.weight", _SHORTCUT),
+        (_MMACTION2_WRAPPED + "downsample.bn.{bn}", _BN_OF_SHORTCUT),
+    ),
+    skipped=(_COUNTER,),
+    shifted=True,
+)
+
+# The authors of the shift, around the ResNets of torchvision.
+_TSM_LAYER = "base_model.layer{stage}.{block}."
+_TSM_WRAPPED = _TSM_LAYER + "{wrapper}"
+TSM = Table(
+    name="TSM state_dict",
+    words={**_MMACTION2_WORDS, **_SHIFT_WORDS},
+    rows=(
+        ("base_model.conv1.weight", "conv1.kernel"),
+        ("base_model.bn1.{bn}", "conv1_bn.{bn}"),
+        (_TSM_WRAPPED + "conv1.net.weight", _SHIFTED_CONV),
+        (_TSM_WRAPPED + "conv{unshifted}.weight", _UNSHIFTED_CONV),
+        (_TSM_WRAPPED + "bn{conv}.{bn}", _BN_OF_BLOCK),
+        (_TSM_WRAPPED + "downsample.0.weight", _SHORTCUT),
+        (_TSM_WRAPPED + "downsample.1.{bn}", _BN_OF_SHORTCUT),
+        (_TSM_LAYER + "nl.{map}.{value}", _MAP),
+        (_TSM_LAYER + "nl.{pooled}.0.{value}", _POOLED_MAP),
+        (_TSM_LAYER + "nl.W.0.{value}", _W_Z),
+        (_TSM_LAYER + "nl.W.1.{bn}", _BN_OF_MAP),
+        ("new_fc.{value}", "pred.{value}"),
+    ),
+    skipped=(_COUNTER,),
+    shifted=True,
 )
 
 _GLUONCV_WORDS = {
@@ -290,26 +338,30 @@ SOURCES = {
     "lfb": (CAFFE2,),
     "pyslowfast": (PYSLOWFAST, CAFFE2),
     "pytorchvideo": (PYTORCHVIDEO, PYTORCHVIDEO_NO_POOL2),
-    "mmaction2": (MMACTION2,),
+    "mmaction2": (MMACTION2, MMACTION2_TSM),
     "gluoncv": (GLUONCV_TORCH, GLUONCV_MXNET),
+    "tsm": (TSM,),
     "imagenet": (TORCHVISION, KERAS_APPLICATIONS, CAFFE2, PYSLOWFAST),
 }
 
 # Names of networks that look alike and are not residual networks of clips.
 _OTHERS = (
     (r"(s\d\.pathway1_|s\d_fuse\.|t_conv1|t_res).*", "SlowFast, two pathways"),
-    (
-        r"backbone\.layer\d\.\d+\.(block\.|conv1\.conv\.net\.).*",
-        "TSM, with temporal shifts",
-    ),
     (r"blocks\.\d\.multipathway_.*", "SlowFast, two pathways"),
     (r"(lfb|fbo).*", "LFB with a feature bank"),
 )
+# In a table of shifted convolutions: one without its wrapper.
+_NOT_SHIFTED = (
+    r".*\.layer\d\.\d+\.(block\.)?conv1(\.conv)?\.weight",
+    "TSN, which has no shift, or the ResNet-101 of TSM, which has one in every "
+    "second block",
+)
 
 
-def another_network(names):
-    """Names the network that some left-over names belong to, or `None`."""
-    for pattern, network in _OTHERS:
+def another_network(names, table):
+    """Names the network that left-over names of a file are of, or `None`."""
+    others = (*_OTHERS, _NOT_SHIFTED) if table.shifted else _OTHERS
+    for pattern, network in others:
         if any(re.fullmatch(pattern, name) for name in names):
             return network
     return None

@@ -2,5 +2,12 @@ from nonlocal_keras.layers.frozen_affine import FrozenAffine
 from nonlocal_keras.layers.non_local import NonLocal1D
 from nonlocal_keras.layers.non_local import NonLocal2D
 from nonlocal_keras.layers.non_local import NonLocal3D
+from nonlocal_keras.layers.temporal_shift import TemporalShift
 
-__all__ = ["FrozenAffine", "NonLocal1D", "NonLocal2D", "NonLocal3D"]
+__all__ = [
+    "FrozenAffine",
+    "NonLocal1D",
+    "NonLocal2D",
+    "NonLocal3D",
+    "TemporalShift",
+]

@@ -44,6 +44,7 @@ _PADDED_STRIDED = {
     "pool2": _POOL2,
 }
 _PADDED_NO_POOL2 = {**_PADDED_DENSE, "pool2": None}
+_SHIFTED = {**_PADDED_NO_POOL2, "shift_div": 8, "zero_init_residual": False}
 # Long clips: no normalization in the block, res3 in groups of 4 frames. Both
 # published clip lengths have 16 frames there.
 _LONG_CLIPS = {"normalization": "affine"}
@@ -104,6 +105,18 @@ FAMILIES = {
     # Its kernels are 2D; no non-local model of it is published.
     "mmaction2_c2d": (_AUTHORS_DENSE, {}, (8, 224, 224, 3)),
     "mmaction2_c2d_nopool": (_PADDED_NO_POOL2, {}, (8, 224, 224, 3)),
+    # 2D ResNets with temporal shifts: in mmaction2, and of the authors of the
+    # shift.
+    "mmaction2_tsm": (
+        _SHIFTED,
+        {"pool_size": (1, 2, 2), "scale": 1.0, "output_bias": False},
+        (8, 224, 224, 3),
+    ),
+    "tsm": (
+        _SHIFTED,
+        {"pool_size": (1, 2, 2), "scale": 1.0},
+        (8, 224, 224, 3),
+    ),
     "gluoncv": (
         {**_PADDED_STRIDED, "zero_init_residual": False},
         {},
@@ -168,7 +181,7 @@ def video_resnet(
             `nonlocal_keras.models.variants.FAMILIES`: `"paper"`,
             `"vnl_32x2"`, `"vnl_8x8"`, `"vnl_128x1"`, `"vnl_32x4"` (the
             authors' release), `"lfb"`, `"pyslowfast"`, `"mmaction2"`,
-            `"gluoncv"`, `"tiny"` and forms of these.
+            `"gluoncv"`, `"tsm"`, `"tiny"` and forms of these.
         **overrides: Arguments of `VideoResNet`, on top of those of the
             family, e.g. `input_shape=(None, None, None, 3)`.
 

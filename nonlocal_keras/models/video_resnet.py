@@ -6,6 +6,7 @@ from keras import layers
 
 from nonlocal_keras.layers import FrozenAffine
 from nonlocal_keras.layers import NonLocal3D
+from nonlocal_keras.layers import TemporalShift
 from nonlocal_keras.layers import arguments
 from nonlocal_keras.layers.video import VideoConv3D
 from nonlocal_keras.layers.video import VideoMaxPool3D
@@ -24,8 +25,8 @@ class VideoResNet(keras.Model):
 
     Layers are named after the authors' release: `conv1`, `pool1`,
     `res{2..5}_{i}_branch{1,2a,2b,2c}`, each with its `_bn`, `pool2` and
-    `nonlocal_res{2..5}_{i}`; the outputs of the stages are the layers `res2`,
-    `res3`, `res4` and `res5`.
+    `nonlocal_res{2..5}_{i}`; shifts are `res{2..5}_{i}_shift`. The outputs of
+    the stages are the layers `res2`, `res3`, `res4` and `res5`.
 
     Example:
 
@@ -54,6 +55,10 @@ class VideoResNet(keras.Model):
             extent in time of the inflated convolution. `None` for C2D.
         inflate: `"3x1x1"` if the first 1x1 convolution of a block is
             inflated, `"3x3x3"` if the 3x3 convolution is.
+        shift_div: Integer: at the start of each residual branch, one part in
+            `shift_div` of the channels moves one frame forward and as many
+            one frame back, see `nonlocal_keras.layers.TemporalShift`. `None`
+            for no shift.
         non_local: Dictionary of stage to indices of the residual blocks after
             which a non-local block stands, e.g.
             `{"res3": (1, 3), "res4": (1, 3, 5)}`. `None` for no such block.
@@ -84,6 +89,8 @@ class VideoResNet(keras.Model):
     Reference:
 
     - [Wang et al., 2018, section 4](https://arxiv.org/abs/1711.07971)
+    - [Lin et al., 2019, section 4](https://arxiv.org/abs/1811.08383), for
+      `shift_div`
     """
 
     def __init__(
@@ -98,6 +105,7 @@ class VideoResNet(keras.Model):
         stage_strides=(1, 2, 2, 2),
         temporal_kernels=None,
         inflate="3x1x1",
+        shift_div=None,
         non_local=None,
         non_local_options=None,
         normalization="batch",
@@ -130,6 +138,7 @@ class VideoResNet(keras.Model):
                 temporal_kernels, stage_blocks
             ),
             "inflate": inflate,
+            "shift_div": shift_div,
             "non_local": placement.check_placement(non_local, stage_blocks),
             "non_local_options": dict(non_local_options or {}),
             "normalization": normalization,
@@ -168,7 +177,7 @@ class VideoResNet(keras.Model):
         return self._config["non_local"]
 
     def describe(self):
-        """One line: architecture, depth and places of non-local blocks."""
+        """One line: architecture, depth, shift, places of non-local blocks."""
         config = self._config
         name = "C2D" if is_c2d(config) else "I3D"
         if config["inflate"] == "3x3x3":
@@ -176,8 +185,9 @@ class VideoResNet(keras.Model):
         if config["non_local"]:
             name = "NL-" + name
         depth = 3 * sum(config["stage_blocks"]) + 2
+        shift = "" if config["shift_div"] is None else " with temporal shift"
         places = placement.describe(config["non_local"])
-        return f"{name} ResNet-{depth}: {places}"
+        return f"{name} ResNet-{depth}{shift}: {places}"
 
     def get_config(self):
         config = dict(self._config)
@@ -288,6 +298,10 @@ class _Builder:
             shortcut = self._conv(
                 x, 4 * width, (1, 1, 1), strides, f"{name}_branch1"
             )
+        if config["shift_div"] is not None:
+            x = TemporalShift(
+                config["shift_div"], name=f"{name}_shift", **self._dtype
+            )(x)
         x = self._conv(x, width, (t_a, 1, 1), 1, f"{name}_branch2a")
         x = layers.ReLU(name=f"{name}_branch2a_relu", **self._dtype)(x)
         x = self._conv(x, width, (t_b, 3, 3), strides, f"{name}_branch2b")
