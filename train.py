@@ -200,6 +200,13 @@ def publish(experiment, model, row, test):
                 "mean": list(spec.mean),
                 "std": list(spec.std),
             },
+            "views": {
+                "clips": experiment.test_clips,
+                "crops": experiment.test_crops,
+                "size": spec.size,
+                "window": None,
+                "average": "probabilities",
+            },
             "labels": test.videos.classes,
             "metrics": {
                 "dataset": experiment.dataset,

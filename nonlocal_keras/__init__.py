@@ -15,6 +15,7 @@ from nonlocal_keras.layers import NonLocal1D
 from nonlocal_keras.layers import NonLocal2D
 from nonlocal_keras.layers import NonLocal3D
 from nonlocal_keras.models import insert_non_local
+from nonlocal_keras.prediction import predict_video
 from nonlocal_keras.version import __version__
 
 # `zoo` is a package of its own; `import nonlocal_keras.zoo` is the same one.
@@ -34,5 +35,6 @@ __all__ = [
     "layers",
     "macs",
     "models",
+    "predict_video",
     "zoo",
 ]

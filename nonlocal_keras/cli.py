@@ -4,6 +4,7 @@ import argparse
 import sys
 
 from nonlocal_keras.convert import command
+from zoo import commands as zoo_commands
 
 
 def main(argv=None):
@@ -22,17 +23,7 @@ def _parser():
         prog="nonlocal-keras", description="Non-local networks in Keras."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    list_ = commands.add_parser("list", help="list the models of the zoo")
-    list_.add_argument("pattern", nargs="?", default="*")
-    list_.set_defaults(run=_list)
-    info = commands.add_parser("info", help="show the record of a model")
-    info.add_argument("name")
-    info.set_defaults(run=_info)
-    publish = commands.add_parser(
-        "publish", help="copy a model of your zoo into this package"
-    )
-    publish.add_argument("name")
-    publish.set_defaults(run=_publish)
+    zoo_commands.add_parsers(commands)
     command.add_parser(commands)
     flops = commands.add_parser(
         "flops",
@@ -55,26 +46,6 @@ def _parser():
     flops.add_argument("--size", type=int, help="height and width in pixels")
     flops.set_defaults(run=_flops)
     return parser
-
-
-def _list(arguments):
-    import zoo
-
-    for name in zoo.list_models(arguments.pattern):
-        print(name)
-
-
-def _info(arguments):
-    import zoo
-    from zoo.registry import show
-
-    print(show(zoo.info(arguments.name)))
-
-
-def _publish(arguments):
-    from zoo import registry
-
-    print(registry.show(registry.publish(arguments.name)))
 
 
 def _flops(arguments):
@@ -104,7 +75,8 @@ def _model(name, arguments):
     from nonlocal_keras import models
 
     if name in zoo.list_models():
-        return zoo.load(name)
+        # The cost is that of the architecture: no weights are fetched.
+        return zoo.load(name, weights=False)
     backbone = models.from_name(name, family=arguments.family)
     return models.VideoClassifier(backbone, arguments.classes)
 

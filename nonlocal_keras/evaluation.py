@@ -60,8 +60,8 @@ def evaluate(model, reader, clips=1, crops=1, batch_size=32, progress=True):
             function that does the same, such as one of `compile_predict`.
         reader: A `nonlocal_keras.data.ClipReader`.
         clips: Integer, clips per video.
-        crops: 1 or 3, crops per clip. 10 clips of 3 crops are the 30 views of
-            the published accuracies.
+        crops: 1, 3 or 10, crops per clip. 10 clips of 3 crops are the 30
+            views of the published accuracies.
         batch_size: Integer, views predicted at once.
         progress: Boolean, whether to print a bar.
 

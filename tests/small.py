@@ -29,6 +29,13 @@ def record(name="nl_c2d_tiny_test.local"):
             "mean": [0.45, 0.45, 0.45],
             "std": [0.225, 0.225, 0.225],
         },
+        "views": {
+            "clips": 2,
+            "crops": 1,
+            "size": 32,
+            "window": None,
+            "average": "probabilities",
+        },
         "labels": LABELS,
         "metrics": {
             "dataset": "test",

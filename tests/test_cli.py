@@ -37,13 +37,6 @@ def test_info_of_an_unknown_model_is_one_line(capsys):
     assert status == 1 and "The zoo has no model named" in err
 
 
-def test_list_prints_names(capsys):
-    import zoo
-
-    status, out, _ = run(capsys, "list")
-    assert out.split() == zoo.list_models() and status == 0
-
-
 def test_a_command_is_required(capsys):
     with pytest.raises(SystemExit):
         cli.main([])

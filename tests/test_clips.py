@@ -108,3 +108,61 @@ def test_views_of_a_broken_video_are_none(root):
 def test_a_crop_larger_than_the_frame_is_refused():
     with pytest.raises(ValueError, match="`short_side`.*size=64"):
         data.ClipSpec(size=64, short_side=(48, 48))
+
+
+def test_half_of_ten_crops_are_mirrored(root):
+    views = reader(root).test_views(0, clips=2, crops=10)
+    assert views.shape == (20, 4, 24, 24, 3)
+    np.testing.assert_array_equal(views[10:], views[:10, :, :, ::-1])
+
+
+def test_all_clips_of_a_video_are_decoded_in_one_pass(root, monkeypatch):
+    calls, read = [], data.video.read_frames
+    opened = reader(root)
+    monkeypatch.setattr(
+        data.video, "read_frames", lambda *a: calls.append(a) or read(*a)
+    )
+    expected = [opened.test_views(0, clips=1)]
+    views = opened.test_views(0, clips=3)
+    assert len(calls) == 2 and len(views) == 3 and len(expected) == 1
+
+
+def spec(**options):
+    return data.ClipSpec(frames=4, stride=2, size=24, **options)
+
+
+def test_preprocess_takes_the_middle_clip_and_the_centre():
+    frames = np.arange(20, dtype="uint8")[:, None, None, None] * np.ones(
+        (1, 24, 40, 3), "uint8"
+    )
+    clip = spec(short_side=(24, 24)).preprocess(frames)
+    assert clip.shape == (1, 4, 24, 24, 3) and clip.dtype == np.float32
+    grey = (clip[0, :, 0, 0, 0] * 0.225 + 0.45) * 255
+    np.testing.assert_allclose(grey, [6, 8, 10, 12], atol=1e-3)
+
+
+def test_preprocess_takes_the_frames_of_a_clip_as_they_are():
+    frames = np.random.default_rng(0).integers(0, 256, (4, 24, 24, 3), "uint8")
+    one = spec(short_side=(24, 24))
+    expected = np.asarray(one.normalize(frames))
+    np.testing.assert_allclose(one.preprocess(frames)[0], expected, atol=1e-6)
+
+
+def test_preprocess_scales_the_shorter_side():
+    frames = np.full((4, 60, 90, 3), 77, "uint8")
+    clip = spec(short_side=(30, 40)).preprocess(frames)
+    expected = (77 / 255 - 0.45) / 0.225
+    np.testing.assert_allclose(clip, np.full_like(clip, expected), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        np.zeros((4, 24, 24, 3), "float32"),
+        np.zeros((24, 24, 3), "uint8"),
+        np.zeros((0, 24, 24, 3), "uint8"),
+    ],
+)
+def test_preprocess_refuses_what_are_no_frames(frames):
+    with pytest.raises(ValueError, match="`frames` must be uint8 of shape"):
+        spec(short_side=(24, 24)).preprocess(frames)

@@ -140,6 +140,17 @@ CASES = {
         stage_strides=(1, 2, 2, 1),
         options={**FOUR_GROUPS, **AFFINE},
     ),
+    "lfb fine-tuned on Charades, dilated": case(
+        caffe2(),
+        "lfb",
+        {"stage_dilations": [1, 1, 1, 2]},
+        {**w.PADDED, **AFFINE},
+        **w.I3D,
+        frames=32,
+        stage_strides=(1, 2, 2, 1),
+        stage_dilations=(1, 1, 1, 2),
+        options={**FOUR_GROUPS, **AFFINE},
+    ),
     "pyslowfast": case(
         torch(names.PySlowFast(), "model_state"),
         "pyslowfast",

@@ -76,6 +76,8 @@ TABLES = {
         {
             **CONV,
             "implementation": "2d",
+            "strides": (1, 1, 1),
+            "dilation_rate": (1, 2, 2),
             "activation": "tanh",
             "use_bias": False,
             "kernel_initializer": SMALL_INITIAL_WEIGHTS,
@@ -99,7 +101,7 @@ TABLES = {
 }
 # The class that takes the rest of the arguments, and what is not for users.
 PASSED_ON = {VideoConv3D: (keras.layers.Conv3D,)}
-FIXED = {VideoConv3D: ("padding", "data_format", "dilation_rate", "groups")}
+FIXED = {VideoConv3D: ("padding", "data_format", "groups")}
 NOT_HERE = () if BACKEND == "tensorflow" else ("synchronized",)
 
 EVERY_ROW = pytest.mark.parametrize(

@@ -51,5 +51,40 @@ def test_one_crop_is_the_centre():
 
 
 def test_other_numbers_of_crops_are_refused():
-    with pytest.raises(ValueError, match="`crops` must be 1 or 3.*crops=2"):
+    with pytest.raises(ValueError, match="`crops` must be 1, 3 or 10.*crops=2"):
         data.crop_offsets(2, 256, 256, 224)
+
+
+def test_ten_crops_are_five_that_are_mirrored():
+    assert data.crop_offsets(10, 256, 340, 224) == [
+        (0, 0),
+        (0, 116),
+        (32, 0),
+        (32, 116),
+        (16, 58),
+    ]
+
+
+def test_a_spread_clip_takes_the_middle_of_equal_parts():
+    (start,) = data.view_starts(1, 8, None, total=300)
+    assert data.clip_indices(start, 8, None, total=300).tolist() == [
+        18,
+        56,
+        93,
+        131,
+        168,
+        206,
+        243,
+        281,
+    ]
+
+
+def test_a_spread_clip_of_a_short_video_repeats_frames():
+    (start,) = data.view_starts(1, 4, None, total=2)
+    assert data.clip_indices(start, 4, None, total=2).tolist() == [0, 0, 1, 1]
+
+
+def test_random_spread_clips_start_in_the_first_part():
+    rng = np.random.default_rng(0)
+    starts = [data.random_start(rng, 4, None, total=80) for _ in range(99)]
+    assert 0 <= min(starts) < 2 and 18 < max(starts) < 20

@@ -171,6 +171,8 @@ def test_every_parameter_is_in_the_config():
         "pool_size": (1, 2, 2),
         "dropout": 0.25,
         "activation": keras.activations.sigmoid,
+        "labels": ("left", "right", "still"),
+        "preprocessing": {"frames": 4, "size": 32},
     }
     layer_contract.check_table([options], VideoClassifier)
     layer_contract.check_config(VideoClassifier, options)

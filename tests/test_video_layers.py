@@ -116,6 +116,20 @@ def test_padding_never_wins_over_negative_inputs(implementation):
     assert np.isfinite(y).all() and (y <= -1.0).all()
 
 
+@pytest.mark.parametrize("sizes", SIZES, ids=str)
+@pytest.mark.parametrize("kernel", [(1, 3, 3), (3, 3, 5)], ids=str)
+def test_a_dilated_kernel_is_one_with_zeros_between(kernel, sizes):
+    x, dilation = clip(sizes), (1, 2, 3)
+    layer = conv_layer(kernel, 1, "2d", use_bias=False, dilation_rate=dilation)
+    wide = [d * (k - 1) + 1 for k, d in zip(kernel, dilation)]
+    zeros = np.zeros((*wide, 4, 3), "float32")
+    zeros[:, ::2, ::3] = numpy(layer.kernel)
+    want = convolve(x, zeros, (1, 1, 1))
+    y = layer(x)
+    assert y.shape == want.shape == layer.compute_output_shape(x.shape)
+    np.testing.assert_allclose(numpy(y), want, atol=1e-5)
+
+
 def test_same_padding_of_keras_is_another_grid():
     """Why the layer exists: with a stride, `same` shifts the windows."""
     x = clip((2, 6, 8))
@@ -271,10 +285,11 @@ def test_even_kernel_has_no_symmetric_padding():
 
 
 @pytest.mark.parametrize("options", [{"groups": 2}, {"dilation_rate": 2}])
-def test_groups_and_dilation_are_left_to_keras(options):
+def test_groups_and_dilation_in_time_are_left_to_keras(options):
     check_error(
         lambda: VideoConv3D(4, 3, **options),
-        "`groups` and `dilation_rate` must be 1; use keras.layers.Conv3D",
+        "`groups` and the `dilation_rate` in time must be 1",
+        "use keras.layers.Conv3D",
     )
 
 

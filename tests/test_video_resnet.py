@@ -381,6 +381,7 @@ EVERY_ARGUMENT = {
     "pool1": ((1, 3, 3), (1, 2, 2), (0, 1, 1)),
     "pool2": None,
     "stage_strides": (1, 1, 2, 1),
+    "stage_dilations": (1, 2, 1, 3),
     "temporal_kernels": {"res4": (3, 1)},
     "inflate": "3x3x3",
     "shift_div": 4,

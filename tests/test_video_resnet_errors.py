@@ -277,3 +277,12 @@ def test_classifier_checks_its_arguments(options, words):
     with pytest.raises(ValueError) as error:
         VideoClassifier(backbone, **{"num_classes": 3, **options})
     assert words in str(error.value)
+
+
+def test_a_dilated_stage_has_no_stride():
+    check_error(
+        {"stage_dilations": (1, 1, 2, 1)},
+        "`stage_dilations` must be 1 for a stage with a stride",
+        "Set the stride of res4 to 1",
+        "Received: stage_dilations=(1, 1, 2, 1), stage_strides=(1, 2, 2, 2)",
+    )

@@ -1,10 +1,21 @@
-"""Models by name, with weights: `zoo.load("nl_c2d_tiny_longrange")`."""
+"""Models by name, with weights: `zoo.load("nl_i3d_r101_kinetics")`."""
 
+from zoo.loading import download
+from zoo.loading import load
+from zoo.loading import path
 from zoo.record import Record
+from zoo.registration import register
+from zoo.registry import card
 from zoo.registry import info
 from zoo.registry import list_models
-from zoo.registry import load
-from zoo.registry import path
-from zoo.registry import register
 
-__all__ = ["Record", "info", "list_models", "load", "path", "register"]
+__all__ = [
+    "Record",
+    "card",
+    "download",
+    "info",
+    "list_models",
+    "load",
+    "path",
+    "register",
+]

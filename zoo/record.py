@@ -1,11 +1,15 @@
-"""What the zoo knows of one model: a JSON file, checked when it is read."""
+"""What the zoo knows about a model, and the rules it must keep."""
 
 import dataclasses
 import json
+import pathlib
 import re
+import urllib.parse
 
+LABELS = pathlib.Path(__file__).parent / "labels"
 _NAME = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)?")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+# A whole digest, or the start of one: OpenMMLab publishes 8 digits.
+_CHECKSUM = re.compile(r"sha1:[0-9a-f]{40}|sha256:[0-9a-f]{8,64}")
 INPUT_FIELDS = (
     "frames",
     "stride",
@@ -15,14 +19,12 @@ INPUT_FIELDS = (
     "mean",
     "std",
 )
-METRIC_FIELDS = (
-    "dataset",
-    "top1",
-    "interval",
-    "videos",
-    "protocol",
-    "command",
-)
+VIEW_FIELDS = ("clips", "crops", "size", "window", "average")
+AVERAGES = ("probabilities", "logits", "maximum")
+METRIC_FIELDS = ("dataset", "protocol")
+MEASURES = ("top1", "top5", "map")
+ARCHITECTURE_FIELDS = ("model", "family", "options", "head")
+DOWNLOAD_FIELDS = ("url", "mirrors", "checksum", "converter", "overrides")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,22 +32,39 @@ class Record:
     """One model of the zoo.
 
     Attributes:
-        name: String, `{model}_{size}_{data}` with an optional `.tag` that
+        name: String, `{model}_{depth}_{data}` with an optional `.tag` that
             tells several weights of one architecture apart.
         version: Integer, the version folder of the artifact.
         description: String, one line.
         source: String, where the weights come from.
         licence: String, SPDX name of the licence of the weights.
-        sha256: String, checksum of `model.keras`.
-        size: Integer, bytes of `model.keras`.
-        parameters: Integer.
+        parameters: Integer, trainable and frozen weights without statistics.
         macs: Integer, multiply-adds per clip.
-        input: Dictionary of the clip: `frames`, `stride`, `size` of the crop
+        input: Dictionary of the clip: `frames`, `stride` (`None` if they are
+            spread over the whole video), `size` of the crop
             and `short_side` of the frame in pixels, `channels` ("RGB"),
             `mean` and `std` of `(x / 255 - mean) / std`.
-        labels: Tuple of class names.
-        metrics: Dictionary of the accuracy: `dataset`, `top1`, `interval`,
-            `videos`, `protocol` and the `command` that measured it.
+        views: Dictionary of the published test of a video: `clips`, `crops`
+            per clip and their `size`, `window` (frames, rows and columns of
+            the average pooling before the classifier, which slides over the
+            features of a larger crop; `None` for all of them), and what is
+            averaged (`average`, see `nonlocal_keras.predict_video`).
+        labels: Tuple of class names. In the file also the name of a list in
+            `zoo/labels`.
+        metrics: Dictionary of the accuracy: `dataset`, `protocol`, and where
+            known `top1`, `top5` or `map` between 0 and 1, the 95% `interval`
+            of `top1`, the number of `videos`, the `command` that measured it
+            or the `source` that published it.
+        order: Integer. A name without a tag means the tag of lowest order.
+        architecture: Dictionary that builds the model without weights:
+            `model` and `family` of `nonlocal_keras.models.from_name`, its
+            further `options`, and `head`, arguments of `VideoClassifier`.
+            `None` for a model whose artifact lies beside its record.
+        download: Dictionary of a published file: `url`, `mirrors`,
+            `checksum` ("sha1:...", "sha256:..." in whole or in part, or
+            `None` where none is published), `converter` (a source of
+            `nonlocal_keras.convert`) and its `overrides`. `None` for a model
+            whose artifact lies beside its record.
     """
 
     name: str
@@ -53,48 +72,116 @@ class Record:
     description: str
     source: str
     licence: str
-    sha256: str
-    size: int
     parameters: int
     macs: int
     input: dict
+    views: dict
     labels: tuple
     metrics: dict
+    order: int = 1000
+    architecture: dict | None = None
+    download: dict | None = None
 
     def __post_init__(self):
-        for holds, field, rule in (
-            (_NAME.fullmatch(self.name), "name", "lower case, digits and _"),
-            (_SHA256.fullmatch(self.sha256), "sha256", "64 hex digits"),
-            (self.version >= 1, "version", "at least 1"),
-            (self.size > 0, "size", "above 0"),
-            (self.licence, "licence", "not empty"),
-            (self.source, "source", "not empty"),
-            (len(self.labels) > 0, "labels", "not empty"),
-            (set(INPUT_FIELDS) == set(self.input), "input", INPUT_FIELDS),
-            (set(METRIC_FIELDS) == set(self.metrics), "metrics", METRIC_FIELDS),
-        ):
+        for field, holds, rule in self._rules():
             if not holds:
                 raise ValueError(
                     f"`{field}` of a zoo record must be {rule}. Received: "
                     f"{getattr(self, field)!r} in record {self.name!r}"
                 )
 
+    @property
+    def plain_name(self):
+        """The name without its tag."""
+        return self.name.partition(".")[0]
+
+    def _rules(self):
+        """Yields fields, whether they are right, and what is right."""
+        yield "name", _NAME.fullmatch(self.name), "lower case, digits and _"
+        for field in ("version", "parameters", "macs", "order"):
+            yield field, getattr(self, field) >= 1, "at least 1"
+        for field in ("description", "source", "licence", "labels"):
+            yield field, len(getattr(self, field)) > 0, "not empty"
+        same = set(INPUT_FIELDS) == set(self.input)
+        yield "input", same, f"a dictionary of {INPUT_FIELDS}"
+        same = set(VIEW_FIELDS) == set(self.views)
+        yield "views", same, f"a dictionary of {VIEW_FIELDS}"
+        known = self.views["average"] in AVERAGES
+        yield "views", known, f"of an average out of {AVERAGES}"
+        whole = set(METRIC_FIELDS) <= set(self.metrics)
+        yield "metrics", whole, f"a dictionary with {METRIC_FIELDS}"
+        measures = [self.metrics[m] for m in MEASURES if m in self.metrics]
+        yield "metrics", all(0 <= m <= 1 for m in measures), "from 0 to 1"
+        together = (self.architecture is None) == (self.download is None)
+        yield "download", together, "given together with `architecture`"
+        if self.download is not None:
+            yield from self._rules_of_downloads()
+
+    def _rules_of_downloads(self):
+        same = set(ARCHITECTURE_FIELDS) == set(self.architecture)
+        yield "architecture", same, f"a dictionary of {ARCHITECTURE_FIELDS}"
+        same = set(DOWNLOAD_FIELDS) == set(self.download)
+        yield "download", same, f"a dictionary of {DOWNLOAD_FIELDS}"
+        safe = all(map(_is_safe, (self.download["url"], *self.mirrors)))
+        yield "download", safe, "of https:// addresses of files"
+        checksum = self.download["checksum"]
+        right = checksum is None or _CHECKSUM.fullmatch(checksum)
+        yield "download", right, "of a checksum such as 'sha256:...' or null"
+
+    @property
+    def mirrors(self):
+        return tuple(self.download["mirrors"])
+
+    @property
+    def file_name(self):
+        """The name of the published file."""
+        return _file_name(self.download["url"])
+
+
+def _file_name(url):
+    return pathlib.PurePosixPath(urllib.parse.urlsplit(url).path).name
+
+
+def _is_safe(url):
+    parts = urllib.parse.urlsplit(url)
+    # Plain HTTP only reaches servers of tests, on the machine itself.
+    local = parts.scheme == "http" and parts.hostname == "127.0.0.1"
+    return bool((parts.scheme == "https" or local) and _file_name(url))
+
 
 def read_record(path):
     """Reads and checks one record; an error names the file.
 
     Args:
-        path: `pathlib.Path` of a JSON file.
+        path: `pathlib.Path` of the JSON file.
 
-    Returns:
-        A `Record`.
+    Raises:
+        ValueError: If it is not JSON, lacks a field, has an unknown one, or
+            breaks a rule.
     """
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
-        fields["labels"] = tuple(fields["labels"])
-        return Record(**fields)
+        fields["labels"] = read_labels(fields["labels"])
+        record = Record(**fields)
+        if record.name != path.name.removesuffix(".json"):
+            raise ValueError(f"its `name` is {record.name!r}")
+        return record
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is not a zoo record: {error}") from error
+
+
+def read_labels(labels):
+    """Gives class names as a tuple, of a list or the name of a list."""
+    if not isinstance(labels, str):
+        return tuple(labels)
+    file = LABELS / f"{labels}.txt"
+    if not re.fullmatch(r"[a-z0-9_]+", labels) or not file.is_file():
+        known = sorted(path.stem for path in LABELS.glob("*.txt"))
+        raise ValueError(
+            f"`labels` must be a list, or one of {', '.join(known)}. "
+            f"Received: {labels!r}"
+        )
+    return tuple(file.read_text(encoding="utf-8").splitlines())
 
 
 def write_record(record, path):

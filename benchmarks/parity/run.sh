@@ -29,3 +29,6 @@ else
     echo "no Python 3.8 for MXNet: its models are left out" >&2
 fi
 "$python" "$here/check.py" "$folder/pairs"
+# The zoo loads one of them by its name, from a server on this machine.
+[ ! -e "$folder/pairs/i3d_nl5_resnet101_v1_kinetics400.zip" ] ||
+    "$python" "$here/zoo_load.py" "$folder/pairs"

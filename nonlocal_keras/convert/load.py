@@ -50,13 +50,14 @@ def load_checkpoint(path, source, **overrides):
             shift), or `"imagenet"` for 2D ResNets, which are inflated.
         **overrides: What the file cannot tell. Of the whole network:
             `family`, `frames`, `input_shape`, `stem_strides`, `pool1`,
-            `pool2`, `stage_strides`, `shift_div`, `epsilon`, `momentum`,
-            `synchronized`, `implementation`, `dtype`. Of its non-local
-            blocks, as one value or as `{stage: value}`: `pairwise`, `scale`,
-            `pool_size`, `pool_first`, `frame_groups`, `attend_axes`. Of the
-            classifier: `num_classes` (another number than in the file gives
-            fresh weights), `fully_convolutional` (`True` for the window of
-            the source, or a window), `dropout`, `activation`, `name`. Of
+            `pool2`, `stage_strides`, `stage_dilations`, `shift_div`,
+            `epsilon`, `momentum`, `synchronized`, `implementation`, `dtype`.
+            Of its non-local blocks, as one value or as `{stage: value}`:
+            `pairwise`, `scale`, `pool_size`, `pool_first`, `frame_groups`,
+            `attend_axes`. Of the classifier: `num_classes` (another number
+            than in the file gives fresh weights), `fully_convolutional`
+            (`True` for the window of the source, or a window), `dropout`,
+            `activation`, `name`. Of
             `source="imagenet"`: `architecture`, `non_local` and `inflation`
             (`"repeat"` or `"centre"`).
 

@@ -18,6 +18,7 @@ BACKBONE = (
     "pool1",
     "pool2",
     "stage_strides",
+    "stage_dilations",
     "shift_div",
     "epsilon",
     "momentum",

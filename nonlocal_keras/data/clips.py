@@ -22,7 +22,8 @@ class ClipSpec:
 
     Attributes:
         frames: Integer, frames per clip.
-        stride: Integer, distance between frames of the clip.
+        stride: Integer, distance between frames of the clip; `None` for one
+            frame out of each of `frames` equal parts of the video.
         size: Integer, side of the square crop in pixels.
         short_side: Tuple `(low, high)`: for training the shorter side of the
             frame is scaled to a uniform integer of that range; for testing
@@ -46,6 +47,70 @@ class ClipSpec:
                 "`short_side` must be a range (low, high) of at least `size`. "
                 f"Received: short_side={self.short_side}, size={self.size}"
             )
+
+    @classmethod
+    def from_config(cls, config):
+        """Makes the specification that a model or a zoo record states.
+
+        Args:
+            config: Dictionary of the fields; `short_side` may be one integer.
+        """
+        config = dict(config)
+        side = config.get("short_side", cls.short_side)
+        return cls(
+            **{
+                **config,
+                "short_side": (side, side) if isinstance(side, int) else side,
+                "mean": tuple(config.get("mean", cls.mean)),
+                "std": tuple(config.get("std", cls.std)),
+            }
+        )
+
+    def preprocess(self, frames):
+        """Gives the clip in the middle of a video as a model takes it.
+
+        Args:
+            frames: uint8 RGB array `(frames, height, width, 3)`: a whole
+                video, or just the frames of the clip.
+
+        Returns:
+            float32 array `(1, frames, size, size, 3)`: scaled to the shorter
+            side, cropped in the centre, normalized.
+
+        Raises:
+            ValueError: If `frames` have another type or shape.
+        """
+        import keras
+
+        frames = np.asarray(frames)
+        if frames.dtype != np.uint8 or frames.ndim != 4 or not frames.size:
+            raise ValueError(
+                "`frames` must be uint8 of shape (frames, height, width, 3), "
+                "as nonlocal_keras.data.read_frames gives them. "
+                f"Received: {frames.dtype} of shape {frames.shape}"
+            )
+        if len(frames) != self.frames:
+            (start,) = sampling.view_starts(
+                1, self.frames, self.stride, len(frames)
+            )
+            frames = frames[
+                sampling.clip_indices(
+                    start, self.frames, self.stride, len(frames)
+                )
+            ]
+        width, height = video.scaled(
+            frames.shape[2], frames.shape[1], self.short_side[0]
+        )
+        if (height, width) != frames.shape[1:3]:
+            frames = keras.ops.image.resize(
+                keras.ops.cast(frames, "float32"),
+                (height, width),
+                interpolation="bilinear",
+                data_format="channels_last",
+            )
+        ((top, left),) = sampling.crop_offsets(1, height, width, self.size)
+        crop = frames[:, top : top + self.size, left : left + self.size]
+        return keras.ops.convert_to_numpy(self.normalize(crop))[None]
 
     def normalize(self, clips):
         """Gives float32 clips from uint8 clips, on tensors or arrays."""
@@ -137,7 +202,8 @@ class ClipReader:
         side = int(rng.integers(low, high + 1))
         total = self._count(path)
         start = sampling.random_start(rng, spec.frames, spec.stride, total)
-        frames = self._read(path, start, total, side)
+        indices = sampling.clip_indices(start, spec.frames, spec.stride, total)
+        frames = self._read(path, indices, total, side)
         _, height, width, _ = frames.shape
         top = int(rng.integers(0, height - spec.size + 1))
         left = int(rng.integers(0, width - spec.size + 1))
@@ -147,28 +213,33 @@ class ClipReader:
         return np.ascontiguousarray(frames)
 
     def _views(self, path, clips, crops):
-        spec, total, views = self.spec, self._count(path), []
-        for start in sampling.view_starts(
-            clips, spec.frames, spec.stride, total
-        ):
-            frames = self._read(path, start, total, spec.short_side[0])
-            _, height, width, _ = frames.shape
-            for top, left in sampling.crop_offsets(
-                crops, height, width, spec.size
-            ):
-                views.append(
-                    frames[:, top : top + spec.size, left : left + spec.size]
-                )
+        spec, total = self.spec, self._count(path)
+        starts = sampling.view_starts(clips, spec.frames, spec.stride, total)
+        indices = np.concatenate(
+            [
+                sampling.clip_indices(start, spec.frames, spec.stride, total)
+                for start in starts
+            ]
+        )
+        # All clips at once: the file is decoded in one pass.
+        frames = self._read(path, indices, total, spec.short_side[0])
+        _, height, width, _ = frames.shape
+        whole = frames.reshape(-1, spec.frames, height, width, 3)
+        corners = sampling.crop_offsets(crops, height, width, spec.size)
+        views = [
+            clip[:, top : top + spec.size, left : left + spec.size]
+            for clip in whole
+            for top, left in corners
+        ]
+        if len(corners) < crops:
+            views += [view[:, :, ::-1] for view in views]
         return np.stack(views)
 
     def _count(self, path):
         frames = self._cache.get((path, self.spec.short_side[0]))
         return video.count_frames(path) if frames is None else len(frames)
 
-    def _read(self, path, start, total, side):
-        indices = sampling.clip_indices(
-            start, self.spec.frames, self.spec.stride, total
-        )
+    def _read(self, path, indices, total, side):
         frames = self._cache.get((path, side))
         if frames is not None:
             return frames[indices]

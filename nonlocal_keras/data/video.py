@@ -111,7 +111,7 @@ def _decode(container, stream, path):
 def _to_rgb(scaler, frame, short_side):
     width, height = frame.width, frame.height
     if short_side is not None:
-        width, height = _scaled(width, height, short_side)
+        width, height = scaled(width, height, short_side)
     frame = scaler.reformat(
         frame, width, height, format="rgb24", interpolation="BILINEAR"
     )
@@ -119,7 +119,8 @@ def _to_rgb(scaler, frame, short_side):
 
 
 @functools.lru_cache
-def _scaled(width, height, short_side):
+def scaled(width, height, short_side):
+    """Gives the width and height at which the shorter side has a length."""
     ratio = short_side / min(width, height)
     return (
         max(int(width * ratio + 1e-6), short_side),

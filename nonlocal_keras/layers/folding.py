@@ -60,7 +60,7 @@ def _max_pool_2d_or_less(x, size, strides):
     )
 
 
-def conv3d(x, kernel, strides, padding):
+def conv3d(x, kernel, strides, padding, dilation=(1, 1, 1)):
     """3D convolution computed by one 2D convolution.
 
     Args:
@@ -68,6 +68,7 @@ def conv3d(x, kernel, strides, padding):
         kernel: Tensor of shape `(kt, kh, kw, channels, filters)`.
         strides: Tuple of 3 ints.
         padding: Tuple of 3 ints, zeros added on both sides of each axis.
+        dilation: Tuple of 3 ints, distances between taps; 1 in time.
 
     Returns:
         Tensor of shape `(batch, frames', height', width', filters)`.
@@ -79,7 +80,7 @@ def conv3d(x, kernel, strides, padding):
         strides = (1, 1, 1)
     if (kh, kw) == (1, 1) and strides[1:] == (1, 1) and not any(padding[1:]):
         return _conv_over_time(x, kernel, strides[0], padding[0])
-    return _conv_over_space(x, kernel, strides, padding)
+    return _conv_over_space(x, kernel, strides, padding, dilation)
 
 
 def _conv_over_time(x, kernel, stride, padding):
@@ -91,7 +92,7 @@ def _conv_over_time(x, kernel, stride, padding):
     return ops.reshape(x, (batch, frames, height, width, filters))
 
 
-def _conv_over_space(x, kernel, strides, padding):
+def _conv_over_space(x, kernel, strides, padding, dilation):
     kt, kh, kw, channels, filters = kernel.shape
     x = pad(x, (padding[0], 0, 0))
     if kt == 1:
@@ -107,14 +108,14 @@ def _conv_over_space(x, kernel, strides, padding):
     _, frames, height, width, _ = ops.shape(x)
     # (B*T', H, W, kt*C)
     x = ops.reshape(x, (-1, height, width, kt * channels))
-    x = _conv2d(x, kernel, strides[1:], padding[1:])
+    x = _conv2d(x, kernel, strides[1:], padding[1:], dilation[1:])
     _, height, width, _ = ops.shape(x)
     return ops.reshape(x, (-1, frames, height, width, filters))
 
 
-def _conv2d(x, kernel, strides, padding):
+def _conv2d(x, kernel, strides, padding, dilation=(1, 1)):
     mode = "valid"
-    halves = tuple(k // 2 for k in kernel.shape[:2])
+    halves = tuple(d * (k // 2) for k, d in zip(kernel.shape[:2], dilation))
     odd = all(k % 2 for k in kernel.shape[:2])
     if any(padding) and strides == (1, 1) and odd and padding == halves:
         # At stride 1 `same` is the same symmetric padding without a copy.
@@ -122,5 +123,10 @@ def _conv2d(x, kernel, strides, padding):
     else:
         x = pad(x, padding)
     return ops.conv(
-        x, kernel, strides=strides, padding=mode, data_format="channels_last"
+        x,
+        kernel,
+        strides=strides,
+        padding=mode,
+        data_format="channels_last",
+        dilation_rate=dilation,
     )

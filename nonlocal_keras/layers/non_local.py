@@ -10,6 +10,7 @@ from keras import regularizers
 
 from nonlocal_keras.layers import arguments
 from nonlocal_keras.layers import folding
+from nonlocal_keras.layers import initialization
 from nonlocal_keras.layers import pairwise as forms
 from nonlocal_keras.layers.frozen_affine import FrozenAffine
 
@@ -314,7 +315,9 @@ class BaseNonLocal(keras.layers.Layer):
         options = {
             "use_bias": self.use_bias,
             # Initializers hold a seed: a shared one would draw equal kernels.
-            "kernel_initializer": _clone(self.kernel_initializer),
+            "kernel_initializer": initialization.chosen(
+                _clone(self.kernel_initializer)
+            ),
             "bias_initializer": _clone(self.bias_initializer),
             "kernel_regularizer": self.kernel_regularizer,
             "bias_regularizer": self.bias_regularizer,

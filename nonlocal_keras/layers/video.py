@@ -5,6 +5,7 @@ from keras import ops
 
 from nonlocal_keras.layers import arguments
 from nonlocal_keras.layers import folding
+from nonlocal_keras.layers import initialization
 
 IMPLEMENTATIONS = ("auto", "2d", "3d")
 
@@ -34,7 +35,7 @@ def _check_output(layer, input_shape, lengths):
 
 @keras.saving.register_keras_serializable("nonlocal_keras")
 class VideoConv3D(keras.layers.Conv3D):
-    """3D convolution padded by half its kernel on both sides.
+    """3D convolution padded by half its extent on both sides.
 
     Caffe2, PyTorch and MXNet models pad so; `padding="same"` of Keras pads
     one side more where the stride is above 1 and the size even, which shifts
@@ -54,8 +55,9 @@ class VideoConv3D(keras.layers.Conv3D):
         implementation: `"3d"`, `"2d"` (the same result through 2D
             convolutions on folded axes) or `"auto"`, the faster one for the
             backend.
-        **kwargs: `use_bias`, initializers, regularizers, constraints, `name`
-            and `dtype` as in `keras.layers.Conv3D`.
+        **kwargs: `use_bias`, `dilation_rate` (1 in time), initializers,
+            regularizers, constraints, `name` and `dtype` as in
+            `keras.layers.Conv3D`.
 
     Input shape:
         `(batch, frames, height, width, channels)`
@@ -84,18 +86,27 @@ class VideoConv3D(keras.layers.Conv3D):
                 "`kernel_size` must be odd, so that the padding is symmetric. "
                 f"Received: kernel_size={kernel_size}"
             )
-        if self.groups != 1 or any(d != 1 for d in self.dilation_rate):
+        if self.groups != 1 or self.dilation_rate[0] != 1:
             raise ValueError(
-                "`groups` and `dilation_rate` must be 1; use "
+                "`groups` and the `dilation_rate` in time must be 1; use "
                 "keras.layers.Conv3D for others. Received: "
                 f"groups={self.groups}, dilation_rate={self.dilation_rate}"
             )
-        self._half = tuple(k // 2 for k in self.kernel_size)
+        # A dilated kernel extends over 1 + d * (k - 1) positions.
+        self._half = tuple(
+            d * (k // 2) for k, d in zip(self.kernel_size, self.dilation_rate)
+        )
+
+    def add_weight(self, shape=None, initializer=None, **kwargs):
+        initializer = initialization.chosen(initializer)
+        return super().add_weight(shape, initializer, **kwargs)
 
     def call(self, inputs):
         kernel = ops.convert_to_tensor(self.kernel)
         if _resolve(self.implementation) == "2d":
-            y = folding.conv3d(inputs, kernel, self.strides, self._half)
+            y = folding.conv3d(
+                inputs, kernel, self.strides, self._half, self.dilation_rate
+            )
         else:
             y = self._conv3d(inputs, kernel)
         if self.use_bias:
@@ -112,6 +123,7 @@ class VideoConv3D(keras.layers.Conv3D):
             strides=self.strides,
             padding=padding,
             data_format="channels_last",
+            dilation_rate=self.dilation_rate,
         )
 
     def compute_output_shape(self, input_shape):
@@ -119,7 +131,7 @@ class VideoConv3D(keras.layers.Conv3D):
             map(
                 _output_length,
                 input_shape[1:4],
-                self.kernel_size,
+                (2 * half + 1 for half in self._half),
                 self.strides,
                 self._half,
             )

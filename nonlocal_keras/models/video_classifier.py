@@ -35,6 +35,11 @@ class VideoClassifier(keras.Model):
         dropout: Float between 0 and 1, rate before the dense layer.
         activation: Activation of the predictions: `"softmax"`, `"sigmoid"`
             for several labels per clip, or `None` for logits.
+        labels: Sequence of class names, in the order of the outputs, to be
+            saved with the model. Defaults to `None`.
+        preprocessing: Dictionary of what `preprocess` does, to be saved with
+            the model: `frames`, `stride`, `size`, `short_side`, `mean` and
+            `std` of `nonlocal_keras.data.ClipSpec`. Defaults to `None`.
         **kwargs: `name` and `trainable`.
 
     Returns:
@@ -53,6 +58,8 @@ class VideoClassifier(keras.Model):
         pool_size=None,
         dropout=0.5,
         activation="softmax",
+        labels=None,
+        preprocessing=None,
         **kwargs,
     ):
         arguments.check_positive_int("num_classes", num_classes)
@@ -60,6 +67,11 @@ class VideoClassifier(keras.Model):
             raise ValueError(
                 "`dropout` must be at least 0 and below 1. "
                 f"Received: dropout={dropout}"
+            )
+        if labels is not None and len(labels) != num_classes:
+            raise ValueError(
+                f"`labels` must hold {num_classes} names, one per class, or "
+                f"be None. Received: {len(labels)} names"
             )
         # === Layers ===
         # In the dtype of the features, whatever the policy when it is loaded.
@@ -87,12 +99,65 @@ class VideoClassifier(keras.Model):
         self.pool_size = None if pool_size is None else tuple(pool_size)
         self.dropout = dropout
         self.activation = keras.activations.get(activation)
+        self.labels = None if labels is None else tuple(labels)
+        self.preprocessing = preprocessing
         self._logits = keras.Model(inputs, logits, name="logits")
 
     @property
     def logits(self):
         """The model up to the logits: it shares layers and weights."""
         return self._logits
+
+    def with_head(self, **changes):
+        """Makes a classifier with other arguments on the same backbone.
+
+        Example:
+
+        >>> model = zoo.load("nl_i3d_r101_kinetics")
+        >>> tuned = model.with_head(num_classes=51, labels=None)
+
+        Args:
+            **changes: Arguments of `VideoClassifier`.
+
+        Returns:
+            A `VideoClassifier` that shares the layers of the backbone; its
+            dense layer is fresh.
+        """
+        config = {**self.get_config(), **changes}
+        del config["backbone"]
+        return type(self)(self.backbone, **config)
+
+    def preprocess(self, frames):
+        """Turns the frames of a video into a clip for this model.
+
+        Example:
+
+        >>> frames = nonlocal_keras.data.read_frames("clip.mp4", range(64))
+        >>> probabilities = model.predict(model.preprocess(frames))
+
+        Args:
+            frames: uint8 RGB frames `(frames, height, width, 3)`: a whole
+                video, of which the clip in the middle is taken, or as many
+                frames as the model takes, which are taken as they are.
+
+        Returns:
+            float32 array `(1, frames, size, size, 3)`.
+
+        Raises:
+            ValueError: If the model has no `preprocessing`, or `frames` are
+                of another type or shape.
+        """
+        from nonlocal_keras.data import ClipSpec
+
+        if self.preprocessing is None:
+            raise ValueError(
+                "`preprocessing` of this model is None, so that it does not "
+                "know how to turn frames into a clip. Set it, as the models "
+                "of the zoo have it: model.preprocessing = dict(frames=8, "
+                "stride=8, size=224, short_side=256, mean=3 * [0.45], "
+                "std=3 * [0.225])"
+            )
+        return ClipSpec.from_config(self.preprocessing).preprocess(frames)
 
     def get_config(self):
         return {
@@ -101,6 +166,8 @@ class VideoClassifier(keras.Model):
             "pool_size": self.pool_size,
             "dropout": self.dropout,
             "activation": keras.activations.serialize(self.activation),
+            "labels": self.labels,
+            "preprocessing": self.preprocessing and dict(self.preprocessing),
             "name": self.name,
             "trainable": self.trainable,
         }

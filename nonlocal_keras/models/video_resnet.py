@@ -51,6 +51,8 @@ class VideoResNet(keras.Model):
         pool2: The same for the pooling between res2 and res3.
         stage_strides: Tuple of 4 integers, spatial stride of each stage, on
             the 3x3 convolution of its first block.
+        stage_dilations: Tuple of 4 integers, spatial dilation of the 3x3
+            convolutions of each stage.
         temporal_kernels: Dictionary of stage to one integer per block, the
             extent in time of the inflated convolution. `None` for C2D.
         inflate: `"3x1x1"` if the first 1x1 convolution of a block is
@@ -103,6 +105,7 @@ class VideoResNet(keras.Model):
         pool1=((3, 3, 3), (2, 2, 2), (1, 1, 1)),
         pool2=((3, 1, 1), (2, 1, 1), (1, 0, 0)),
         stage_strides=(1, 2, 2, 2),
+        stage_dilations=(1, 1, 1, 1),
         temporal_kernels=None,
         inflate="3x1x1",
         shift_div=None,
@@ -125,6 +128,7 @@ class VideoResNet(keras.Model):
         )
         arguments.check_positive_int("stem_width", stem_width)
         _check_sizes(input_shape, stage_blocks)
+        _check_dilations(stage_dilations, stage_strides)
         config = {
             "input_shape": tuple(input_shape),
             "stage_blocks": tuple(stage_blocks),
@@ -134,6 +138,7 @@ class VideoResNet(keras.Model):
             "pool1": _pool(pool1),
             "pool2": _pool(pool2),
             "stage_strides": tuple(stage_strides),
+            "stage_dilations": tuple(stage_dilations),
             "temporal_kernels": check_temporal_kernels(
                 temporal_kernels, stage_blocks
             ),
@@ -223,6 +228,18 @@ def _check_sizes(input_shape, stage_blocks):
         arguments.check_positive_int("stage_blocks", blocks)
 
 
+def _check_dilations(dilations, strides):
+    for stage, dilation, stride in zip(STAGES, dilations, strides, strict=True):
+        arguments.check_positive_int("stage_dilations", dilation)
+        if dilation > 1 and stride > 1:
+            raise ValueError(
+                "`stage_dilations` must be 1 for a stage with a stride: a "
+                "dilated stage keeps the size that a stride would halve. Set "
+                f"the stride of {stage} to 1. Received: stage_dilations="
+                f"{tuple(dilations)}, stage_strides={tuple(strides)}"
+            )
+
+
 def _pool(pool):
     return None if pool is None else tuple(map(tuple, pool))
 
@@ -288,6 +305,7 @@ class _Builder:
         name = f"{stage}_{index}"
         width = config["stem_width"] * 2**position
         stride = config["stage_strides"][position] if index == 0 else 1
+        dilation = config["stage_dilations"][position]
         kernel = config["temporal_kernels"].get(stage)
         kernel = kernel[index] if kernel else 1
         t_a, t_b = (kernel, 1) if config["inflate"] == "3x1x1" else (1, kernel)
@@ -304,7 +322,14 @@ class _Builder:
             )(x)
         x = self._conv(x, width, (t_a, 1, 1), 1, f"{name}_branch2a")
         x = layers.ReLU(name=f"{name}_branch2a_relu", **self._dtype)(x)
-        x = self._conv(x, width, (t_b, 3, 3), strides, f"{name}_branch2b")
+        x = self._conv(
+            x,
+            width,
+            (t_b, 3, 3),
+            strides,
+            f"{name}_branch2b",
+            dilation=(1, dilation, dilation),
+        )
         x = layers.ReLU(name=f"{name}_branch2b_relu", **self._dtype)(x)
         gamma = "zeros" if config["zero_init_residual"] else "ones"
         x = self._conv(
@@ -313,7 +338,9 @@ class _Builder:
         x = layers.Add(name=f"{name}_sum", **self._dtype)([x, shortcut])
         return layers.ReLU(name=f"{name}_relu", **self._dtype)(x)
 
-    def _conv(self, x, filters, kernel, strides, name, gamma="ones"):
+    def _conv(
+        self, x, filters, kernel, strides, name, gamma="ones", dilation=1
+    ):
         config = self.config
         initializer = config["kernel_initializer"]
         x = VideoConv3D(
@@ -321,6 +348,7 @@ class _Builder:
             kernel,
             strides,
             implementation=config["implementation"],
+            dilation_rate=dilation,
             use_bias=False,
             kernel_initializer=initializer.__class__.from_config(
                 initializer.get_config()

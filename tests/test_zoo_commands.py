@@ -1,0 +1,163 @@
+"""The commands list, info, download, predict and verify."""
+
+import re
+import shutil
+
+import pytest
+
+import zoo
+from nonlocal_keras import cli
+from tests import servers
+from tests import videos
+from tests import zoo_files
+from zoo import artifacts
+
+NAME = zoo_files.NAME
+URL = f"/{zoo_files.FILE}"
+TINY = "nl_c2d_tiny_longrange"
+
+
+def run(capsys, *argv):
+    capsys.readouterr()
+    status = cli.main([str(argument) for argument in argv])
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+@pytest.fixture(scope="module")
+def server():
+    with servers.serving() as server:
+        server.files[URL] = zoo_files.file_bytes()
+        yield server
+
+
+@pytest.fixture(scope="module")
+def installed(server, tmp_path_factory):
+    root = tmp_path_factory.mktemp("cache")
+    zoo_files.write(root, zoo_files.record(server.url(URL)))
+    assert cli.main(["download", NAME, "--cache-dir", str(root)]) == 0
+    return root
+
+
+@pytest.fixture
+def cache(installed, tmp_path):
+    shutil.copytree(installed, tmp_path / "cache")
+    return tmp_path / "cache"
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory):
+    path = tmp_path_factory.mktemp("videos") / "grey.mp4"
+    return videos.write_video(path, frames=12)
+
+
+def test_list_shows_accuracy_clip_licence_and_what_is_here(capsys, cache):
+    status, out, _ = run(capsys, "list", "--cache-dir", cache)
+    rows = {line.split()[0]: line for line in out.splitlines()}
+    assert status == 0 and set(rows) == set(zoo.list_models(cache_dir=cache))
+    assert rows[NAME].endswith("here")
+    assert re.search(
+        r"gluoncv +top-1 76.0% +32 x 2 +Apache-2.0$",
+        rows["nl_i3d_r101_kinetics.gluoncv"],
+    )
+
+
+def test_list_without_a_match_says_so(capsys):
+    status, _, err = run(capsys, "list", "nothing*")
+    assert status == 1 and "No model matches 'nothing*'" in err
+
+
+def test_info_shows_the_whole_record(capsys):
+    _, out, _ = run(capsys, "info", "nl_i3d_r101_kinetics")
+    for words in ("sha1:fbfc1d30d90c", "labels: 400, abseiling", "licence: A"):
+        assert words in out
+
+
+def test_download_says_where_the_model_is(capsys, cache, server):
+    server.requests.clear()
+    status, out, _ = run(capsys, "download", NAME, "--cache-dir", cache)
+    assert status == 0 and not server.requests
+    assert f"{NAME} is in {cache}/artifacts/{NAME}/1" in out
+
+
+def test_a_download_that_fails_is_one_line(capsys, tmp_path, server):
+    record = zoo_files.record(server.url("/gone.params"))
+    zoo_files.write(tmp_path, record)
+    status, _, err = run(capsys, "download", NAME, "--cache-dir", tmp_path)
+    assert status == 1
+    assert err.splitlines()[-1].startswith("nonlocal-keras: The file of")
+
+
+def test_the_licence_is_a_flag(capsys, tmp_path):
+    name = "nl_c2d_r50_kinetics.vnl_8x8"
+    flags = ("--cache-dir", tmp_path, "--offline")
+    _, _, err = run(capsys, "download", name, *flags)
+    assert "`accept_licence` must be 'CC-BY-NC-4.0'" in err
+    flags += ("--accept-licence", "CC-BY-NC-4.0")
+    _, _, err = run(capsys, "download", name, *flags)
+    assert "is not in the cache, and the network must not be used" in err
+
+
+def test_predict_prints_labels_with_bars(capsys, video):
+    status, out, _ = run(capsys, "predict", video, "--model", TINY)
+    first, *rows = out.splitlines()
+    assert status == 0 and first == str(video) and len(rows) == 2
+    values = []
+    for row in rows:
+        found = re.fullmatch(r"  (same|different) +([\d.]+)%( +(#+))?", row)
+        values.append(float(found[2]))
+        assert len(found[4] or "") == round(0.3 * values[-1])
+    assert values == sorted(values, reverse=True)
+    assert abs(sum(values) - 100) < 0.3
+
+
+def test_predict_takes_the_views_of_the_published_test(capsys, cache, video):
+    flags = ("--model", NAME, "--cache-dir", cache, "--top", 1)
+    _, one, _ = run(capsys, "predict", video, *flags)
+    status, all_views, _ = run(capsys, "predict", video, *flags, "--views=all")
+    assert status == 0 and one and len(all_views.splitlines()) == 2
+
+
+def test_a_broken_video_does_not_stop_the_others(capsys, video, tmp_path):
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"no video")
+    status, out, err = run(capsys, "predict", broken, video, "--model", TINY)
+    assert status == 1 and str(video) in out
+    assert "broken.mp4: not a readable video" in err
+    assert "1 of 2 videos could not be predicted" in err
+
+
+def test_predict_converts_a_file_that_is_here(capsys, tmp_path, video):
+    record = zoo_files.record("https://example.org/small.params")
+    zoo_files.write(tmp_path, record)
+    file = tmp_path / "mine.params"
+    file.write_bytes(zoo_files.file_bytes())
+    flags = ("--model", NAME, "--cache-dir", tmp_path, "--weights", file)
+    status, out, _ = run(capsys, "predict", video, *flags)
+    assert status == 0 and len(out.splitlines()) == 4
+
+
+def test_verify_looks_at_every_file(capsys, cache):
+    status, out, _ = run(capsys, "verify", "--cache-dir", cache)
+    assert status == 0
+    assert f"{NAME}: every file is as it was written" in out
+    assert f"{TINY}: every file is as it was written" in out
+
+
+def test_verify_names_a_damaged_file_and_repairs_it(capsys, cache):
+    folder = cache / "artifacts" / NAME / "1"
+    path = folder / artifacts.SAVED_MODEL
+    path.write_bytes(path.read_bytes()[:-1])
+    flags = (NAME, "--cache-dir", cache)
+    status, out, err = run(capsys, "verify", *flags)
+    assert status == 1 and f"{NAME}: {path} is not as it was" in out
+    assert "1 models are damaged or not here" in err
+    status, out, _ = run(capsys, "verify", *flags, "--repair")
+    assert status == 0
+    assert out.endswith(f"{NAME}: every file is as it was written\n")
+
+
+def test_verify_of_a_model_that_is_not_here(capsys, tmp_path):
+    flags = ("nl_i3d_r101_kinetics", "--cache-dir", tmp_path)
+    status, out, _ = run(capsys, "verify", *flags)
+    assert status == 1 and "nl_i3d_r101_kinetics.gluoncv: not here" in out

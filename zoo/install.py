@@ -1,0 +1,184 @@
+"""From a published file to an artifact in the cache, once.
+
+downloads/NAME/FILE     the published file, until it is converted
+pins/NAME               its SHA-256, where none or half of one is published
+locks/NAME              one process at a time
+"""
+
+import os
+
+from absl import logging
+
+from zoo import artifacts
+from zoo import build
+from zoo import checksums
+from zoo import fetch
+
+OFFLINE = "NONLOCAL_KERAS_OFFLINE"
+ACCEPT_LICENCE = "NONLOCAL_KERAS_ACCEPT_LICENCE"
+# Licences that ask nothing of those who only use the weights.
+FREE = ("Apache-2.0", "BSD-3-Clause", "MIT")
+
+
+def ensure(
+    record,
+    root,
+    offline=None,
+    accept_licence=None,
+    progress=True,
+    thorough=False,
+):
+    """Makes sure that the artifact of a published model is in the cache.
+
+    Args:
+        record: A `zoo.Record` with a `download`.
+        root: `pathlib.Path` of the cache.
+        offline: Boolean, whether the network must not be used. `None` for
+            what `$NONLOCAL_KERAS_OFFLINE` says.
+        accept_licence: String, SPDX name of the licence that the user
+            accepts. `None` for `$NONLOCAL_KERAS_ACCEPT_LICENCE`.
+        progress: Boolean, whether to show a bar on a terminal.
+        thorough: Boolean, whether to look at all files of an artifact that is
+            there, not only at what `zoo.load` reads.
+
+    Returns:
+        `pathlib.Path` of the version folder.
+
+    Raises:
+        ValueError: If the file cannot be had or is not the published one, or
+            the licence was not accepted.
+    """
+    folder = artifacts.folder_of(record, root)
+    names = None if thorough else artifacts.LOADED
+    if folder.is_dir() and not checksums.damage(folder, names):
+        return folder
+    _ask(record, accept_licence)
+    with artifacts.lock(record.name, root):
+        if folder.is_dir():
+            problem = checksums.damage(folder, names)
+            # Another process may have made it while this one waited.
+            if not problem:
+                return folder
+            logging.warning("%s. It is made again.", problem)
+        file = root / "downloads" / record.name / record.file_name
+        pin = root / "pins" / record.name
+        problem = wrong(record, pin)(file) if file.is_file() else None
+        if problem:
+            logging.warning("%s: %s", file, problem)
+        if problem or not file.is_file():
+            _download(record, file, pin, offline, progress)
+        try:
+            report = _convert(record, root, file)
+            _write_pin(record, pin, report.sha256, file.name)
+            file.unlink()
+        except OSError as error:
+            raise ValueError(
+                f"`cache_dir` cannot be written: {error.strerror or error}. "
+                "Free space, or give another folder. Received: "
+                f"cache_dir={root}"
+            ) from error
+        logging.info("%s is in %s", record.name, folder)
+    return folder
+
+
+def _ask(record, accepted):
+    if record.licence in FREE:
+        logging.info("%s is under %s", record.name, record.licence)
+        return
+    logging.warning("%s is under %s", record.name, record.licence)
+    if accepted is None:
+        accepted = os.environ.get(ACCEPT_LICENCE)
+    if accepted != record.licence:
+        raise ValueError(
+            f"`accept_licence` must be {record.licence!r} for the weights of "
+            f"{record.name}: that licence restricts their use (NC: no "
+            "commercial use). If you accept it, give accept_licence="
+            f"{record.licence!r}, or set {ACCEPT_LICENCE}={record.licence}. "
+            f"Received: accept_licence={accepted!r}"
+        )
+
+
+def _download(record, file, pin, offline, progress):
+    where = (
+        f"It is {record.download['url']}; download it by hand, put it at "
+        f"{file} and call again, or give its path as `weights`."
+    )
+    if offline is None:
+        offline = os.environ.get(OFFLINE, "") not in ("", "0")
+    if offline:
+        raise ValueError(
+            f"{record.name} is not in the cache, and the network must not be "
+            f"used (`offline` or {OFFLINE}). {where}"
+        )
+    has_checksum = pin.is_file() or checksums.is_whole(
+        record.download["checksum"]
+    )
+    urls = (record.download["url"], *record.mirrors)
+    logging.info("getting %s from %s", file.name, urls[0])
+    try:
+        fetch.fetch(urls, file, wrong(record, pin), has_checksum, progress)
+    except fetch.DownloadError as error:
+        raise ValueError(
+            f"The file of {record.name} cannot be had: {error}. {where}"
+        ) from error
+
+
+def wrong(record, pin=None):
+    """Gives a function that says why a file is not the published one.
+
+    Args:
+        record: A `zoo.Record` with a `download`.
+        pin: `pathlib.Path` of the SHA-256 of an earlier download, if any.
+
+    Returns:
+        Function from a path to a string, or to `None` for the right file.
+    """
+    checksum = record.download["checksum"]
+
+    def reason(path):
+        if checksum is not None and not checksums.matches(
+            path, checksum, fetch.MAX_BYTES
+        ):
+            algorithm, _, digits = checksum.partition(":")
+            return (
+                f"it is not the published file: its {algorithm} is "
+                f"{checksums.digest(path, algorithm)[: len(digits)]}, not "
+                f"{digits}"
+            )
+        if pin is not None and pin.is_file():
+            known = pin.read_text(encoding="utf-8").partition(" ")[0]
+            if checksums.digest(path) != known:
+                return (
+                    "it differs from the file that came at first use, whose "
+                    f"SHA-256 is in {pin}; if you know why it changed and "
+                    "trust it, delete that file"
+                )
+        return None
+
+    return reason
+
+
+def _write_pin(record, pin, sha256, name):
+    """Remembers the file where the published checksum cannot vouch for it."""
+    if pin.is_file() or checksums.is_whole(record.download["checksum"]):
+        return
+    pin.parent.mkdir(parents=True, exist_ok=True)
+    partial = pin.with_name(f".{pin.name}.partial")
+    partial.write_text(f"{sha256}  {name}\n", encoding="utf-8")
+    os.replace(partial, pin)
+
+
+def _convert(record, root, file):
+    from nonlocal_keras import convert
+
+    try:
+        model, report = build.from_file(record, file)
+    except convert.CheckpointError as error:
+        # It is no checkpoint, so that keeping it would be of no use.
+        file.unlink()
+        raise ValueError(
+            f"What came for {record.name} from {record.download['url']} is no "
+            f"checkpoint and was deleted. {error}"
+        ) from error
+    artifacts.write(model, record, root, report.to_json() + "\n")
+    return report

@@ -1,0 +1,71 @@
+"""Puts models of one's own into the zoo."""
+
+import dataclasses
+import os
+import pathlib
+import shutil
+
+from zoo import artifacts
+from zoo import loading
+from zoo import registry
+from zoo.record import Record
+from zoo.record import write_record
+
+
+def register(model, record, root=None):
+    """Puts a model into the zoo under the name of its record.
+
+    The artifact is written first and the record last, so that a name in the
+    list always has a whole model. Each call makes a new version.
+
+    Args:
+        model: A `nonlocal_keras.models.VideoClassifier`.
+        record: Dictionary of the fields of `zoo.Record` without `version`,
+            which is filled in.
+        root: Path of the root. `None` for the user's.
+
+    Returns:
+        The `zoo.Record` as written.
+
+    Raises:
+        ValueError: If the record breaks a rule.
+    """
+    root = pathlib.Path(root or registry.user_root())
+    fields = {**record, "labels": tuple(record["labels"])}
+    name = Record(version=1, **fields).name
+    with artifacts.lock(name, root):
+        base = root / "artifacts" / name
+        versions = [int(p.name) for p in base.glob("*") if p.name.isdigit()]
+        full = Record(version=max(versions, default=0) + 1, **fields)
+        artifacts.write(model, full, root)
+        records = root / "records"
+        records.mkdir(exist_ok=True)
+        new = records / f".{name}.partial"
+        write_record(full, new)
+        os.replace(new, records / f"{name}.json")
+    return full
+
+
+def publish(name, root=registry.PACKAGE_ROOT):
+    """Copies a model of the user's zoo into this package, without its tag.
+
+    Older versions of the model in the package are removed: what ships is one
+    version, and its number tells how many came before.
+
+    Args:
+        name: String, e.g. `"nl_c2d_tiny_longrange.local"`.
+        root: Path of the root. Defaults to this package.
+
+    Returns:
+        The `zoo.Record` as published.
+    """
+    found = registry.info(name)
+    fields = dataclasses.asdict(found)
+    fields.pop("version")
+    fields.update(name=found.plain_name, order=1)
+    record = register(loading.load(name), fields, root)
+    folder = artifacts.folder_of(record, pathlib.Path(root))
+    for other in folder.parent.iterdir():
+        if other != folder:
+            shutil.rmtree(other)
+    return record
