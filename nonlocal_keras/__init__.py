@@ -15,6 +15,7 @@ from nonlocal_keras.layers import NonLocal1D
 from nonlocal_keras.layers import NonLocal2D
 from nonlocal_keras.layers import NonLocal3D
 from nonlocal_keras.models import insert_non_local
+from nonlocal_keras.optimize import optimize_for_inference
 from nonlocal_keras.prediction import predict_video
 from nonlocal_keras.version import __version__
 
@@ -35,6 +36,7 @@ __all__ = [
     "layers",
     "macs",
     "models",
+    "optimize_for_inference",
     "predict_video",
     "zoo",
 ]

@@ -60,7 +60,7 @@ def _max_pool_2d_or_less(x, size, strides):
     )
 
 
-def conv3d(x, kernel, strides, padding, dilation=(1, 1, 1)):
+def conv3d(x, kernel, strides, padding, dilation=(1, 1, 1), finish=lambda y: y):
     """3D convolution computed by one 2D convolution.
 
     Args:
@@ -69,6 +69,9 @@ def conv3d(x, kernel, strides, padding, dilation=(1, 1, 1)):
         strides: Tuple of 3 ints.
         padding: Tuple of 3 ints, zeros added on both sides of each axis.
         dilation: Tuple of 3 ints, distances between taps; 1 in time.
+        finish: Function of the channels, such as bias and activation. It is
+            called before axes unfold, where backends fuse it with the
+            convolution.
 
     Returns:
         Tensor of shape `(batch, frames', height', width', filters)`.
@@ -79,20 +82,20 @@ def conv3d(x, kernel, strides, padding, dilation=(1, 1, 1)):
         x = x[:, :: strides[0], :: strides[1], :: strides[2]]
         strides = (1, 1, 1)
     if (kh, kw) == (1, 1) and strides[1:] == (1, 1) and not any(padding[1:]):
-        return _conv_over_time(x, kernel, strides[0], padding[0])
-    return _conv_over_space(x, kernel, strides, padding, dilation)
+        return _conv_over_time(x, kernel, strides[0], padding[0], finish)
+    return _conv_over_space(x, kernel, strides, padding, dilation, finish)
 
 
-def _conv_over_time(x, kernel, stride, padding):
+def _conv_over_time(x, kernel, stride, padding, finish):
     batch, frames, height, width, channels = ops.shape(x)
     # (B, T, H*W, C)
     x = ops.reshape(x, (batch, frames, height * width, channels))
-    x = _conv2d(x, kernel[:, :, 0], (stride, 1), (padding, 0))
+    x = finish(_conv2d(x, kernel[:, :, 0], (stride, 1), (padding, 0)))
     frames, filters = ops.shape(x)[1], kernel.shape[-1]
     return ops.reshape(x, (batch, frames, height, width, filters))
 
 
-def _conv_over_space(x, kernel, strides, padding, dilation):
+def _conv_over_space(x, kernel, strides, padding, dilation, finish):
     kt, kh, kw, channels, filters = kernel.shape
     x = pad(x, (padding[0], 0, 0))
     if kt == 1:
@@ -108,7 +111,7 @@ def _conv_over_space(x, kernel, strides, padding, dilation):
     _, frames, height, width, _ = ops.shape(x)
     # (B*T', H, W, kt*C)
     x = ops.reshape(x, (-1, height, width, kt * channels))
-    x = _conv2d(x, kernel, strides[1:], padding[1:], dilation[1:])
+    x = finish(_conv2d(x, kernel, strides[1:], padding[1:], dilation[1:]))
     _, height, width, _ = ops.shape(x)
     return ops.reshape(x, (-1, frames, height, width, filters))
 

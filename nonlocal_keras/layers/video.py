@@ -104,11 +104,17 @@ class VideoConv3D(keras.layers.Conv3D):
     def call(self, inputs):
         kernel = ops.convert_to_tensor(self.kernel)
         if _resolve(self.implementation) == "2d":
-            y = folding.conv3d(
-                inputs, kernel, self.strides, self._half, self.dilation_rate
+            return folding.conv3d(
+                inputs,
+                kernel,
+                self.strides,
+                self._half,
+                self.dilation_rate,
+                self._finish,
             )
-        else:
-            y = self._conv3d(inputs, kernel)
+        return self._finish(self._conv3d(inputs, kernel))
+
+    def _finish(self, y):
         if self.use_bias:
             y = ops.add(y, ops.convert_to_tensor(self.bias))
         return y if self.activation is None else self.activation(y)

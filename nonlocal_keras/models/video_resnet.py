@@ -67,8 +67,9 @@ class VideoResNet(keras.Model):
         non_local_options: Dictionary of arguments of
             `nonlocal_keras.NonLocal3D` for all blocks; under the name of a
             stage, a dictionary of arguments for that stage only.
-        normalization: `"batch"`, or `"affine"` for the frozen scale and
-            offset of the long-clip models.
+        normalization: `"batch"`, `"affine"` for the frozen scale and offset
+            of the long-clip models, or `None` for convolutions with a bias in
+            its place, see `nonlocal_keras.optimize_for_inference`.
         momentum: Float, momentum of the batch normalizations.
         epsilon: Float, epsilon of the batch normalizations.
         synchronized: Boolean, whether replicas share batch statistics.
@@ -124,7 +125,7 @@ class VideoResNet(keras.Model):
     ):
         arguments.check_choice("inflate", inflate, ("3x1x1", "3x3x3"))
         arguments.check_choice(
-            "normalization", normalization, ("batch", "affine")
+            "normalization", normalization, ("batch", "affine", None)
         )
         arguments.check_positive_int("stem_width", stem_width)
         _check_sizes(input_shape, stage_blocks)
@@ -284,7 +285,6 @@ class _Builder:
             config["stem_strides"],
             "conv1",
         )
-        x = layers.ReLU(name="conv1_relu", **self._dtype)(x)
         x = self._pool(x, "pool1")
         for stage, blocks in zip(STAGES, config["stage_blocks"]):
             if stage == "res3":
@@ -314,14 +314,13 @@ class _Builder:
         shortcut = x
         if index == 0:
             shortcut = self._conv(
-                x, 4 * width, (1, 1, 1), strides, f"{name}_branch1"
+                x, 4 * width, (1, 1, 1), strides, f"{name}_branch1", relu=False
             )
         if config["shift_div"] is not None:
             x = TemporalShift(
                 config["shift_div"], name=f"{name}_shift", **self._dtype
             )(x)
         x = self._conv(x, width, (t_a, 1, 1), 1, f"{name}_branch2a")
-        x = layers.ReLU(name=f"{name}_branch2a_relu", **self._dtype)(x)
         x = self._conv(
             x,
             width,
@@ -330,26 +329,42 @@ class _Builder:
             f"{name}_branch2b",
             dilation=(1, dilation, dilation),
         )
-        x = layers.ReLU(name=f"{name}_branch2b_relu", **self._dtype)(x)
         gamma = "zeros" if config["zero_init_residual"] else "ones"
         x = self._conv(
-            x, 4 * width, (1, 1, 1), 1, f"{name}_branch2c", gamma=gamma
+            x,
+            4 * width,
+            (1, 1, 1),
+            1,
+            f"{name}_branch2c",
+            gamma=gamma,
+            relu=False,
         )
         x = layers.Add(name=f"{name}_sum", **self._dtype)([x, shortcut])
         return layers.ReLU(name=f"{name}_relu", **self._dtype)(x)
 
     def _conv(
-        self, x, filters, kernel, strides, name, gamma="ones", dilation=1
+        self,
+        x,
+        filters,
+        kernel,
+        strides,
+        name,
+        gamma="ones",
+        dilation=1,
+        relu=True,
     ):
+        """Convolution, normalization and, with `relu`, the activation."""
         config = self.config
         initializer = config["kernel_initializer"]
+        plain = config["normalization"] is None
         x = VideoConv3D(
             filters,
             kernel,
             strides,
             implementation=config["implementation"],
             dilation_rate=dilation,
-            use_bias=False,
+            use_bias=plain,
+            activation="relu" if plain and relu else None,
             kernel_initializer=initializer.__class__.from_config(
                 initializer.get_config()
             ),
@@ -357,16 +372,23 @@ class _Builder:
             name=name,
             **self._dtype,
         )(x)
+        if plain:
+            return x
+        x = self._norm(f"{name}_bn", gamma)(x)
+        return layers.ReLU(name=f"{name}_relu", **self._dtype)(x) if relu else x
+
+    def _norm(self, name, gamma):
+        config = self.config
         if config["normalization"] == "affine":
-            return FrozenAffine(name=f"{name}_bn", **self._dtype)(x)
+            return FrozenAffine(name=name, **self._dtype)
         return layers.BatchNormalization(
             momentum=config["momentum"],
             epsilon=config["epsilon"],
             gamma_initializer=gamma,
             synchronized=config["synchronized"],
-            name=f"{name}_bn",
+            name=name,
             **self._dtype,
-        )(x)
+        )
 
     def _pool(self, x, name):
         if self.config[name] is None:
