@@ -23,7 +23,7 @@ from nonlocal_keras.layers.backend import with_gradient
 
 # Rows that one matrix product sums up. Sums of sums of blocks also keep the
 # rounding error of long rows small.
-BLOCK = 64
+BLOCK = 32
 
 
 def relu_sum(a, b, g):
@@ -62,9 +62,11 @@ def _sums(a, b, g):
     centre = ops.mean(b, axis=-1, keepdims=True)
     g = _rows(g, order)
     moment = ops.expand_dims(b - centre, -1) * g
-    sums = _running_sums(ops.concatenate([g, moment], axis=-1))
-    sums = _rows(sums, number)  # (B, N, 2 * C')
-    reached, moment = ops.split(sums, 2, axis=-1)
+    batch = ops.shape(g)[0]
+    # Samples after samples: slices of the first axis are not copied.
+    sums = _running_sums(ops.concatenate([g, moment], axis=0))
+    reached = _rows(sums[:batch], number)  # (B, N, C')
+    moment = _rows(sums[batch:], number)
     return ops.expand_dims(a + centre, -1) * reached + moment, reached
 
 
