@@ -70,9 +70,11 @@ def _backbone(model, dtype):
     if config["non_local"]:
         config["non_local_options"] = {**options, **plain}
     config.update(
-        normalization=None, synchronized=False, zero_init_residual=True
+        normalization=None,
+        synchronized=False,
+        remat=False,
+        dtype=dtype or config["dtype"],
     )
-    config["dtype"] = dtype or config["dtype"]
     with initialization.no_random_weights():
         fast = VideoResNet.from_config(config)
     for layer in fast.layers:

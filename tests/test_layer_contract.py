@@ -51,10 +51,15 @@ def non_local_table(rank, attend_axes):
             "attend_axes": attend_axes,
             "normalization": "affine",
         },
-        {**common, "pairwise": "concatenation", "normalization": None},
+        {
+            **common,
+            "pairwise": "concatenation",
+            "normalization": None,
+            "implementation": "streamed",
+        },
         # Keras synchronizes batch norms under TensorFlow only.
         {**common, "synchronized": BACKEND == "tensorflow"},
-        {"data_format": "channels_first"},
+        {"data_format": "channels_first", "implementation": "streamed"},
         {},
     ]
 

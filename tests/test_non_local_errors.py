@@ -45,6 +45,14 @@ def test_unknown_pairwise_names_the_choices():
     )
 
 
+def test_unknown_implementation_names_the_choices():
+    check_arguments(
+        {"implementation": "flash"},
+        "`implementation` must be one of 'auto', 'matrix', 'streamed'",
+        "Received: implementation='flash'",
+    )
+
+
 @pytest.mark.parametrize("value", [0, -1, 2.5, "4", True])
 def test_intermediate_dim_must_be_a_positive_integer(value):
     check_arguments(

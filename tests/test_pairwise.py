@@ -147,7 +147,8 @@ def test_concatenation_is_never_negative(theta, phi):
 @float64_only
 @pytest.mark.parametrize("name", ["gaussian", "dot_product"])
 def test_float64_is_computed_in_float64(name, theta, phi):
-    theta, phi = theta.astype("float64"), phi.astype("float64")
-    got = numpy(form(name)(ops.convert_to_tensor(theta), phi))
+    got = numpy(
+        form(name)(*(ops.convert_to_tensor(x, "float64") for x in (theta, phi)))
+    )
     want = expected(name, theta, phi)
     np.testing.assert_allclose(got, want, atol=1e-14)

@@ -395,6 +395,7 @@ EVERY_ARGUMENT = {
     "kernel_initializer": keras.initializers.Constant(0.1),
     "kernel_regularizer": keras.regularizers.L2(1e-4),
     "implementation": "3d",
+    "remat": True,
     "dtype": "mixed_bfloat16",
 }
 

@@ -5,6 +5,7 @@ Every error names the argument, the rule, the value received and a way out.
 
 PAIRWISE = ("gaussian", "embedded_gaussian", "dot_product", "concatenation")
 SOFTMAX_FORMS = ("gaussian", "embedded_gaussian")
+IMPLEMENTATIONS = ("auto", "matrix", "streamed")
 NORMALIZATIONS = ("batch", "affine", None)
 AXES_OF_CLIPS = {"time": (0,), "space": (1, 2), "spacetime": (0, 1, 2)}
 

@@ -9,9 +9,9 @@ from keras import ops
 from keras import regularizers
 
 from nonlocal_keras.layers import arguments
+from nonlocal_keras.layers import attend
 from nonlocal_keras.layers import folding
 from nonlocal_keras.layers import initialization
-from nonlocal_keras.layers import pairwise as forms
 from nonlocal_keras.layers.frozen_affine import FrozenAffine
 
 
@@ -36,6 +36,7 @@ class BaseNonLocal(keras.layers.Layer):
         epsilon=1e-5,
         synchronized=False,
         data_format=None,
+        implementation="auto",
         kernel_initializer="he_normal",
         bias_initializer="zeros",
         kernel_regularizer=None,
@@ -74,6 +75,9 @@ class BaseNonLocal(keras.layers.Layer):
             "data_format",
             data_format or keras.config.image_data_format(),
             ("channels_last", "channels_first"),
+        )
+        self.implementation = arguments.check_choice(
+            "implementation", implementation, arguments.IMPLEMENTATIONS
         )
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
@@ -139,8 +143,14 @@ class BaseNonLocal(keras.layers.Layer):
         theta, phi, g, key_mask = self._queries_keys_values(
             groups, None if mask is None else self._split_frames(mask)
         )
-        weights = self._weights(theta, phi, key_mask)
-        y = ops.matmul(weights, ops.cast(g, weights.dtype))  # (B', N, C')
+        form = self._form(key_mask)
+        if return_attention_scores:
+            weights = attend.weights(theta, phi, **form)
+            y = ops.matmul(weights, ops.cast(g, weights.dtype))  # (B', N, C')
+        else:
+            y = attend.weighted_sum(
+                theta, phi, g, implementation=self.implementation, **form
+            )
         y = self._unfold(y, groups)
         y = self._flatten(y, like=x)  # (B, T*H*W, C')
         y = ops.reshape(self._output(y, mask, training), ops.shape(x))
@@ -169,19 +179,15 @@ class BaseNonLocal(keras.layers.Layer):
         fold = self._fold
         return fold(theta), fold(phi), fold(values), pooled_mask
 
-    def _weights(self, theta, phi, mask):
-        # Half-precision products overflow before any softmax can help.
-        dtype = keras.backend.result_type(theta.dtype, "float32")
-        theta, phi = ops.cast(theta, dtype), ops.cast(phi, dtype)
-        if self.pairwise == "dot_product":
-            return forms.dot_product(theta, phi, mask)
+    def _form(self, mask):
+        """What decides the weights, beside queries and keys."""
+        form = {"pairwise": self.pairwise, "mask": mask}
         if self.pairwise == "concatenation":
-            w_f = ops.cast(self.w_f, dtype)
-            return forms.concatenation(theta, phi, w_f, mask)
-        scale = self.scale
-        if scale is None:
-            scale = self.g.units**-0.5
-        return forms.gaussian(theta, phi, scale, mask)
+            form["w_f"] = self.w_f
+        if self.pairwise in arguments.SOFTMAX_FORMS:
+            scale = self.scale
+            form["scale"] = self.g.units**-0.5 if scale is None else scale
+        return form
 
     def _output(self, y, mask, training):
         """`norm(W_z y)`, which the block adds to its input."""
@@ -392,6 +398,7 @@ class BaseNonLocal(keras.layers.Layer):
             "epsilon": self.epsilon,
             "synchronized": self.synchronized,
             "data_format": self.data_format,
+            "implementation": self.implementation,
             "kernel_initializer": initializers.serialize(
                 self.kernel_initializer
             ),
@@ -529,6 +536,14 @@ class NonLocal3D(BaseNonLocal):
             (TensorFlow backend).
         data_format: `"channels_last"` or `"channels_first"`. `None` for
             `keras.config.image_data_format()`.
+        implementation: How the sum over all positions is computed; the
+            numbers are the same. `"streamed"` never builds the matrix of
+            attention scores, and its memory grows with the number of
+            positions, not with its square: the softmax forms go through
+            tiles, the dot product is reassociated, the concatenation sorts
+            its keys. `"matrix"` builds it, as the equations of the paper
+            read. `"auto"` takes the faster one for the shapes. Scores that
+            are asked for come from the matrix.
         kernel_initializer: Initializer of the kernels.
         bias_initializer: Initializer of the biases.
         kernel_regularizer: Regularizer of the kernels.

@@ -11,6 +11,7 @@ from nonlocal_keras.layers import arguments
 from nonlocal_keras.layers.video import VideoConv3D
 from nonlocal_keras.layers.video import VideoMaxPool3D
 from nonlocal_keras.models import placement
+from nonlocal_keras.models import remat as remat_segments
 
 STAGES = placement.STAGES
 
@@ -79,6 +80,11 @@ class VideoResNet(keras.Model):
         kernel_regularizer: Regularizer of the convolutions.
         implementation: `"2d"`, `"3d"` or `"auto"`: how convolutions and
             poolings are computed, see `nonlocal_keras.layers.VideoConv3D`.
+        remat: Boolean, whether training keeps the outputs of the residual
+            and non-local blocks only, and computes what is inside them again
+            in the backward pass: less memory for more time. Weights and
+            statistics are updated as without it. It holds for calls of this
+            model, not for models made from its `stages`.
         **kwargs: `name` and `trainable`.
 
     Returns:
@@ -120,6 +126,7 @@ class VideoResNet(keras.Model):
         kernel_initializer="he_normal",
         kernel_regularizer=None,
         implementation="auto",
+        remat=False,
         dtype=None,
         **kwargs,
     ):
@@ -155,6 +162,7 @@ class VideoResNet(keras.Model):
             "kernel_initializer": keras.initializers.get(kernel_initializer),
             "kernel_regularizer": keras.regularizers.get(kernel_regularizer),
             "implementation": implementation,
+            "remat": bool(remat),
             # By name: `Identity` cannot serialize a policy. Never None: a
             # model that is loaded elsewhere keeps the policy of today.
             "dtype": keras.dtype_policies.get(dtype).name,
@@ -170,7 +178,26 @@ class VideoResNet(keras.Model):
             inputs=inputs, outputs=_Builder(config)(inputs), **kwargs
         )
         self._config = config
+        self._segments = None
+        if remat:
+            self._segments = remat_segments.Segments(self, self._block_names())
         logging.info("%s", self.describe())
+
+    def call(self, inputs, training=None, mask=None):
+        if self._segments is None or not training:
+            return super().call(inputs, training=training, mask=mask)
+        return self._segments(inputs, training)
+
+    def _block_names(self):
+        """The layers that end a block, in order."""
+        plain = self._config["normalization"] is None
+        names = ["conv1" if plain else "conv1_relu"]
+        for stage, blocks in zip(STAGES, self._config["stage_blocks"]):
+            for index in range(blocks):
+                names.append(f"{stage}_{index}_relu")
+                if index in self.non_local.get(stage, ()):
+                    names.append(f"nonlocal_{stage}_{index}")
+        return names
 
     @property
     def stages(self):
