@@ -6,7 +6,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 # Tests of the layers and models, which run on every Keras backend.
 ANY_BACKEND = $(shell grep -l "any_backend" tests/test_*.py)
 
-.PHONY: train test test-all zoo parity lint format clean
+.PHONY: train test test-all test-torch zoo parity lint format clean
 
 train: .venv/.base
 	$(BIN)/python train.py
@@ -18,6 +18,10 @@ test: .venv/.test
 test-all: .venv/.test
 	$(BIN)/python -m pytest -n 2
 	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 $(ANY_BACKEND)
+
+# PyTorch is a large download, so it has an environment of its own.
+test-torch: .venv-torch/.test
+	KERAS_BACKEND=torch .venv-torch/bin/python -m pytest -m "not slow" -n 2 $(ANY_BACKEND)
 
 # Trains the models that ship with the package, and puts them into it.
 zoo: .venv/.base
@@ -37,7 +41,7 @@ format: .venv/.test
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache
+	rm -rf .venv .venv-torch build *.egg-info .pytest_cache .ruff_cache
 
 .venv/.base: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -46,4 +50,9 @@ clean:
 
 .venv/.test: .venv/.base
 	$(BIN)/python -m pip install --quiet --editable ".[test]"
+	touch $@
+
+.venv-torch/.test: setup.cfg pyproject.toml
+	$(PYTHON) -m venv .venv-torch
+	.venv-torch/bin/python -m pip install --quiet --editable ".[test]" torch
 	touch $@

@@ -14,6 +14,7 @@ from nonlocal_keras.evaluation import evaluate
 from nonlocal_keras.layers import NonLocal1D
 from nonlocal_keras.layers import NonLocal2D
 from nonlocal_keras.layers import NonLocal3D
+from nonlocal_keras.memory import memory_estimate
 from nonlocal_keras.models import insert_non_local
 from nonlocal_keras.optimize import optimize_for_inference
 from nonlocal_keras.prediction import predict_video
@@ -35,6 +36,7 @@ __all__ = [
     "insert_non_local",
     "layers",
     "macs",
+    "memory_estimate",
     "models",
     "optimize_for_inference",
     "predict_video",

@@ -61,15 +61,36 @@ def count(model, input_shape=None):
         ValueError: If a size is unknown, or the model has a layer with
             kernels that this function cannot count.
     """
+    costs, seen = [], set()
+    for layer, inputs, outputs in calls(model, input_shape):
+        cost = _cost(layer, inputs, outputs)
+        if id(layer) in seen:  # shared: computed again, stored once
+            cost = dataclasses.replace(cost, parameters=0, weights_only=0)
+        seen.add(id(layer))
+        costs.append(cost)
+    return costs
+
+
+def calls(model, input_shape=None):
+    """The calls of layers, as `[(layer, input shape, output shape), ...]`.
+
+    Args:
+        model: A functional `keras.Model`; models in it are entered.
+        input_shape: Tuple without the batch, which counts as 1. `None` for
+            the shape the model was built with.
+
+    Raises:
+        ValueError: If a size is unknown.
+    """
     shape = tuple(input_shape or model.input_shape[1:])
     if None in shape:
         raise ValueError(
             "`input_shape` must be given for a model with unknown sizes. "
             f"Received: {shape}"
         )
-    costs = []
-    _walk(model, (1, *shape), costs, seen=set())
-    return costs
+    found = []
+    _walk(model, (1, *shape), found)
+    return found
 
 
 def total(costs):
@@ -82,7 +103,7 @@ def total(costs):
     )
 
 
-def _walk(model, input_shape, costs, seen):
+def _walk(model, input_shape, found):
     """Passes shapes through the graph; gives the output shape."""
     if isinstance(model, keras.Sequential):
         model = keras.Model(model.inputs, model.outputs)
@@ -91,14 +112,10 @@ def _walk(model, input_shape, costs, seen):
         operation = node.operation
         inputs = [shapes[id(tensor)] for tensor in node.input_tensors]
         if hasattr(operation, "operations"):
-            shape = _walk(operation, inputs[0], costs, seen)
+            shape = _walk(operation, inputs[0], found)
         else:
             shape = _output_shape(operation, inputs)
-            cost = _cost(operation, inputs[0], shape)
-            if id(operation) in seen:  # shared: computed again, stored once
-                cost = dataclasses.replace(cost, parameters=0, weights_only=0)
-            seen.add(id(operation))
-            costs.append(cost)
+            found.append((operation, inputs[0], shape))
         shapes[id(node.output_tensors[0])] = shape
     return shapes[id(model.outputs[0])]
 

@@ -20,8 +20,8 @@ from nonlocal_keras.layers.relu_sum import relu_sum
 from nonlocal_keras.layers.softmax_mean import softmax_mean
 
 # Affinities per sample from which streaming is the faster way.
-STREAM_SOFTMAX = 2**21
-STREAM_CONCATENATION = 2**16
+STREAM_SOFTMAX = 2**22
+STREAM_CONCATENATION = 2**18
 
 
 def weights(theta, phi, pairwise, scale=1.0, w_f=None, mask=None):
