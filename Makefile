@@ -6,7 +6,10 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 # Tests of the layers and models, which run on every Keras backend.
 ANY_BACKEND = $(shell grep -l "any_backend" tests/test_*.py)
 
-.PHONY: train test test-all test-torch zoo parity lint format clean
+# The peers' own Python, which `benchmarks/peers.sh` makes.
+PEERS = build/benchmarks/torch
+
+.PHONY: train test test-all test-torch zoo parity bench lint format clean
 
 train: .venv/.base
 	$(BIN)/python train.py
@@ -32,6 +35,13 @@ zoo: .venv/.base
 parity: .venv/.base
 	benchmarks/parity/run.sh $(BIN)/python build/parity
 
+# Hours on a quiet machine; SLOWFAST names a checkout of PySlowFast. See
+# docs/benchmarks.md.
+bench: .venv/.bench
+	benchmarks/peers.sh $(PEERS)
+	$(BIN)/python -m benchmarks.op --peer=$(PEERS)/bin/python
+	$(BIN)/python -m benchmarks.model --peer=$(PEERS)/bin/python
+
 lint: .venv/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -55,4 +65,8 @@ clean:
 .venv-torch/.test: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv-torch
 	.venv-torch/bin/python -m pip install --quiet --editable ".[test]" torch
+	touch $@
+
+.venv/.bench: .venv/.base
+	$(BIN)/python -m pip install --quiet --editable ".[bench]"
 	touch $@

@@ -1,0 +1,83 @@
+"""What the drivers of both benchmarks share."""
+
+import pathlib
+
+from benchmarks import machine
+from benchmarks import measure
+from benchmarks import workers
+
+# Cases whose outputs differ by more, of the largest entry, are not timed.
+TOLERANCE = 1e-4
+
+
+def add_arguments(parser):
+    """What both benchmarks are told."""
+    parser.add_argument(
+        "--peer", required=True, help="Python of the other projects"
+    )
+    parser.add_argument(
+        "--results",
+        type=pathlib.Path,
+        default=workers.ROOT / "benchmarks" / "results",
+        help="folder of the results",
+    )
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=machine.threads(),
+        help="threads of each side",
+    )
+    parser.add_argument(
+        "--budget",
+        type=float,
+        default=10.0,
+        help="seconds per case after which no further round begins",
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="leave cases out that the results have already",
+    )
+
+
+def starter(python, module, threads, **environment):
+    return lambda: workers.Worker(python, module, threads, environment)
+
+
+def versions(start):
+    """Asks one worker of each side for the versions of its libraries."""
+    found = {}
+    for name, begin in start.items():
+        with begin() as worker:
+            found[name] = worker.ask("versions")
+    return found
+
+
+def take_turns(ways, budget, pairs):
+    """Prepares a worker per way and measures them in turn.
+
+    Args:
+        ways: Dictionary of name to `(starter, case)`.
+        budget: Float, see `measure.in_turn`.
+        pairs: Tuples `(theirs, ours)` of names that are compared; those
+            with a name that is not in `ways` are left out.
+
+    Returns:
+        Two dictionaries of median and quartiles: seconds by name, and by
+        `"theirs / ours"` how many times longer they take.
+    """
+    running = {}
+    try:
+        for name, (begin, told) in ways.items():
+            running[name] = begin()
+            running[name].ask("prepare", case=told)
+        taken = measure.in_turn(running, budget)
+    finally:
+        for worker in running.values():
+            worker.close()
+    ratios = {
+        f"{theirs} / {ours}": measure.ratio(taken[theirs], taken[ours])
+        for theirs, ours in pairs
+        if theirs in taken and ours in taken
+    }
+    return {n: measure.spread(v) for n, v in taken.items()}, ratios

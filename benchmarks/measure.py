@@ -1,0 +1,126 @@
+"""How a case is measured: outputs, memory, then seconds in turn."""
+
+import statistics
+import time
+
+import numpy as np
+
+from benchmarks.workers import WorkerError
+
+
+def memory_gb():
+    """Memory of this machine that is free now, in GB."""
+    with open("/proc/meminfo") as file:
+        (line,) = (line for line in file if line.startswith("MemAvailable:"))
+    return int(line.split()[1]) * 1024 / 1e9
+
+
+def alone(start, case, outputs=None):
+    """Runs a case once, in a process that does nothing else.
+
+    Args:
+        start: Function without arguments that gives a new `Worker`.
+        case: Dictionary, what the worker prepares.
+        outputs: Path of an `.npz` file for the outputs, or `None`.
+
+    Returns:
+        Dictionary of `seconds` (of this first run), `extra_mb` (the highest
+        resident size while the case ran, less the size before) and `peak_mb`;
+        or of `error` if memory did not suffice.
+    """
+    with start() as worker:
+        try:
+            # A tenth is left to the system, and to the driver.
+            worker.ask("prepare", case=case, limit=0.9e9 * memory_gb())
+            seconds = worker.ask("run")["seconds"]
+            memory = worker.ask("memory")
+            if outputs is not None:
+                worker.ask("save", path=str(outputs))
+        except WorkerError as error:
+            if not error.out_of_memory:
+                raise
+            return {"error": f"out of memory at {memory_gb():.0f} GB free"}
+    return {
+        "seconds": seconds,
+        "extra_mb": (memory["peak"] - memory["ready"]) / 1e6,
+        "peak_mb": memory["peak"] / 1e6,
+    }
+
+
+def difference(path, other):
+    """The largest difference of two files of outputs.
+
+    It is relative to the largest entry of each array: single entries may be
+    as good as zero.
+    """
+    with np.load(path) as ours, np.load(other) as theirs:
+        if sorted(ours) != sorted(theirs):
+            raise ValueError(
+                "Both sides must save the same arrays. Received: "
+                f"{sorted(ours)} and {sorted(theirs)}"
+            )
+        return max(_difference(ours[name], theirs[name]) for name in ours)
+
+
+def _difference(a, b):
+    if a.shape != b.shape:
+        raise ValueError(
+            "Both sides must give arrays of one shape. Received: "
+            f"{a.shape} and {b.shape}"
+        )
+    error = float(np.abs(a - b).max() / max(np.abs(b).max(), 1e-30))
+    return error if np.isfinite(error) else float("inf")
+
+
+def in_turn(workers, budget=10.0, rounds=5, most=50):
+    """Lets prepared workers run one after the other, again and again.
+
+    What disturbs the machine for some seconds then disturbs all of them.
+
+    Args:
+        workers: Dictionary of name to prepared `Worker`.
+        budget: Float, seconds after which no further round begins.
+        rounds: Integer, rounds that are run whatever the budget.
+        most: Integer, rounds after which there is no other.
+
+    Returns:
+        Dictionary of name to a list of seconds, one per round.
+    """
+    for worker in workers.values():
+        worker.ask("run")  # The first one builds and allocates.
+    seconds = {name: [] for name in workers}
+    begin = time.perf_counter()
+    for done in range(most):
+        if done >= rounds and time.perf_counter() - begin > budget:
+            break
+        for name, worker in workers.items():
+            seconds[name].append(worker.ask("run")["seconds"])
+    return seconds
+
+
+def spread(values):
+    """Median and quartiles, as a dictionary."""
+    low, middle, high = (
+        statistics.quantiles(values, n=4, method="inclusive")
+        if len(values) > 1
+        else values * 3
+    )
+    return {"median": middle, "low": low, "high": high, "rounds": len(values)}
+
+
+def ratio(theirs, ours):
+    """How many times longer they take: the median over rounds, and quartiles.
+
+    A ratio is that of two neighbours in time.
+    """
+    return spread([a / b for a, b in zip(theirs, ours, strict=True)])
+
+
+def exponent(sizes, values):
+    """The slope of log(values) over log(sizes), by least squares."""
+    if len(set(sizes)) < 2:
+        raise ValueError(
+            "`sizes` must hold at least two different numbers. "
+            f"Received: sizes={list(sizes)}"
+        )
+    return float(np.polyfit(np.log(sizes), np.log(values), 1)[0])

@@ -1,0 +1,124 @@
+"""The non-local operation and block against mmcv's NonLocal3d.
+
+    python -m benchmarks.op --peer=build/benchmarks/torch/bin/python
+
+Options choose cases and the folder of the results; see `--help` and
+docs/benchmarks.md.
+"""
+
+import argparse
+import pathlib
+import sys
+import tempfile
+
+from benchmarks import driver
+from benchmarks import machine
+from benchmarks import measure
+from benchmarks import op_cases
+from benchmarks import op_report
+from benchmarks import results
+
+# A run that takes longer is not repeated where nothing is compared.
+LONG = 60.0
+PAIRS = (("mmcv", "ours"), ("matrix", "ours"))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    driver.add_arguments(parser)
+    choices = {
+        "part": ("operation", "block"),
+        "pairwise": op_cases.PAIRWISE,
+        "positions": tuple(op_cases.MAPS),
+    }
+    for name, allowed in choices.items():
+        parser.add_argument(
+            f"--{name}", nargs="+", choices=allowed, type=type(allowed[0])
+        )
+    parser.add_argument("--no_training", action="store_true")
+    arguments = parser.parse_args()
+    cases = [
+        case
+        for case in op_cases.cases()
+        if all(
+            getattr(arguments, name) is None
+            or case[name] in getattr(arguments, name)
+            for name in choices
+        )
+        and not (case["training"] and arguments.no_training)
+    ]
+    run(arguments, cases)
+
+
+def run(arguments, cases):
+    start = {
+        "ours": driver.starter(
+            sys.executable, "benchmarks.op_ours", arguments.threads
+        ),
+        "mmcv": driver.starter(
+            arguments.peer, "benchmarks.op_mmcv", arguments.threads
+        ),
+    }
+    versions = driver.versions(start)
+    found = results.Results(
+        arguments.results,
+        "op",
+        machine.describe(arguments.threads, versions),
+        "python -m benchmarks.op",
+    )
+    for case in cases:
+        if arguments.resume and found.has(case):
+            continue
+        row = measure_case(start, case, arguments.budget)
+        found.add(case, **row)
+        print(op_report.line(found.rows[-1]), flush=True)
+        op_report.write(found)
+
+
+def measure_case(start, case, budget):
+    """One row: outputs compared, memory of each side, seconds in turn."""
+    ways = {
+        "ours": (start["ours"], case),
+        "matrix": (start["ours"], {**case, "implementation": "matrix"}),
+        "mmcv": (start["mmcv"], case),
+    }
+    row = {"matrix_gb": op_cases.matrix_gb(case), "needed_gb": {}}
+    free = measure.memory_gb()
+    for name in ("matrix", "mmcv"):
+        needed = op_cases.needed_gb(case, joins_pairs=name == "mmcv")
+        if needed > 0.8 * free:
+            row["needed_gb"][name] = needed
+            del ways[name]
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        # Outputs are only saved where there is something to compare.
+        alone = {
+            name: measure.alone(
+                begin, told, folder / f"{name}.npz" if len(ways) > 1 else None
+            )
+            for name, (begin, told) in ways.items()
+        }
+        ways = {n: way for n, way in ways.items() if "error" not in alone[n]}
+        if "ours" in ways:
+            row["difference"] = {
+                name: measure.difference(
+                    folder / "ours.npz", folder / f"{name}.npz"
+                )
+                for name in ways
+                if name != "ours"
+            }
+    row["alone"] = alone
+    worst = max(row.get("difference", {}).values(), default=0.0)
+    if not worst <= driver.TOLERANCE:
+        row["refused"] = f"outputs differ by {worst:.1e}"
+        return row
+    if len(ways) == 1 and all(a["seconds"] > LONG for a in alone.values()):
+        (name,) = ways
+        row["seconds"] = {name: measure.spread([alone[name]["seconds"]])}
+        return row
+    row["seconds"], row["ratio"] = driver.take_turns(ways, budget, PAIRS)
+    return row
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,13 @@
+"""The one place that asks for matplotlib."""
+
+
+def new_figure(width, height):
+    """An empty figure; inches."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError(
+            "The plots of the benchmarks need matplotlib. Install it with: "
+            'pip install "nonlocal-keras[bench]"'
+        ) from error
+    return Figure(figsize=(width, height), layout="constrained")
