@@ -1,3 +1,4 @@
+from nonlocal_keras.layers.batch_norm import BatchNormalization
 from nonlocal_keras.layers.frozen_affine import FrozenAffine
 from nonlocal_keras.layers.non_local import NonLocal1D
 from nonlocal_keras.layers.non_local import NonLocal2D
@@ -5,6 +6,7 @@ from nonlocal_keras.layers.non_local import NonLocal3D
 from nonlocal_keras.layers.temporal_shift import TemporalShift
 
 __all__ = [
+    "BatchNormalization",
     "FrozenAffine",
     "NonLocal1D",
     "NonLocal2D",

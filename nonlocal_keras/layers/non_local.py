@@ -12,6 +12,7 @@ from nonlocal_keras.layers import arguments
 from nonlocal_keras.layers import attend
 from nonlocal_keras.layers import folding
 from nonlocal_keras.layers import initialization
+from nonlocal_keras.layers.batch_norm import BatchNormalization
 from nonlocal_keras.layers.frozen_affine import FrozenAffine
 
 
@@ -340,7 +341,7 @@ class BaseNonLocal(keras.layers.Layer):
                 autocast=False, dtype=self.dtype_policy, name="affine"
             )
         if self.normalization == "batch":
-            return keras.layers.BatchNormalization(
+            return BatchNormalization(
                 momentum=self.momentum,
                 epsilon=self.epsilon,
                 gamma_initializer="zeros",

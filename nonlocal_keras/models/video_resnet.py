@@ -4,6 +4,7 @@ import keras
 from absl import logging
 from keras import layers
 
+from nonlocal_keras.layers import BatchNormalization
 from nonlocal_keras.layers import FrozenAffine
 from nonlocal_keras.layers import NonLocal3D
 from nonlocal_keras.layers import TemporalShift
@@ -408,7 +409,7 @@ class _Builder:
         config = self.config
         if config["normalization"] == "affine":
             return FrozenAffine(name=name, **self._dtype)
-        return layers.BatchNormalization(
+        return BatchNormalization(
             momentum=config["momentum"],
             epsilon=config["epsilon"],
             gamma_initializer=gamma,
