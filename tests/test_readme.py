@@ -109,12 +109,34 @@ def test_every_call_of_train_has_valid_flags():
         assert done.returncode == 0, done.stderr
 
 
+def test_every_call_of_a_benchmark_has_valid_choices():
+    lines = [c for c in commands() if c.startswith("python -m benchmarks.")]
+    assert lines
+    for line in lines:
+        # Choices are checked up to the help, which is all that it prints.
+        done = subprocess.run(
+            [sys.executable, *shlex.split(line)[1:], "--help"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+
+
 def test_no_shell_command_goes_unchecked():
-    known = ("make ", "nonlocal-keras ", "python train.py ", "git clone ")
+    known = (
+        "make ",
+        "nonlocal-keras ",
+        "python train.py ",
+        "python -m benchmarks.",
+        "git clone ",
+    )
     rest = [c for c in commands() if c and not c.startswith(known)]
     # `pip install .` is what every target of the Makefile does first.
     assert set(rest) <= {
         "cd nonlocal-keras",
+        "export SLOWFAST=$PWD/SlowFast",
+        "peer=build/benchmarks/torch/bin/python",
         "pip install .",
         # Hours, and gigabytes of other projects.
         "benchmarks/parity/run.sh .venv/bin/python build/parity",

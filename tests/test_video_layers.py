@@ -240,6 +240,26 @@ def test_auto_folds_where_it_is_faster():
     assert "MaxPool3D" in kinds["3d"] and "MaxPool3D" not in kinds["2d"]
 
 
+def test_auto_convolves_in_3d_what_extends_in_time_and_space():
+    if BACKEND != "tensorflow":
+        pytest.skip("looks at the graph of TensorFlow")
+    x = keras.ops.convert_to_tensor(clip((5, 7, 9)))
+    for kernel, kind in (
+        ((5, 7, 7), "Conv3D"),
+        ((3, 1, 1), "Conv2D"),
+        ((1, 3, 3), "Conv2D"),
+        ((1, 1, 1), "Conv2D"),
+    ):
+        layer = conv_layer(kernel, 1, "auto")
+        graph = compile_call(layer, xla=False).get_concrete_function(x).graph
+        operations = graph.get_operations()
+        kinds = {op.type for op in operations}
+        assert kinds & {"Conv2D", "Conv3D"} == {kind}
+        # A slice of every position is a copy of the whole map.
+        slices = [op for op in operations if op.type == "StridedSlice"]
+        assert not [op for op in slices if op.inputs[0].shape[0] == len(x)]
+
+
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "bfloat16"])
 def test_half_precision_pool_and_conv(policy):
     x = clip((2, 6, 8))

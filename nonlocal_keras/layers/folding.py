@@ -76,11 +76,7 @@ def conv3d(x, kernel, strides, padding, dilation=(1, 1, 1), finish=lambda y: y):
     Returns:
         Tensor of shape `(batch, frames', height', width', filters)`.
     """
-    kt, kh, kw, _, _ = kernel.shape
-    if (kt, kh, kw) == (1, 1, 1) and not any(padding):
-        # A pointwise kernel reads only the positions that its strides keep.
-        x = x[:, :: strides[0], :: strides[1], :: strides[2]]
-        strides = (1, 1, 1)
+    _, kh, kw, _, _ = kernel.shape
     if (kh, kw) == (1, 1) and strides[1:] == (1, 1) and not any(padding[1:]):
         return _conv_over_time(x, kernel, strides[0], padding[0], finish)
     return _conv_over_space(x, kernel, strides, padding, dilation, finish)

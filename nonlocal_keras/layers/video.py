@@ -10,12 +10,17 @@ from nonlocal_keras.layers import initialization
 IMPLEMENTATIONS = ("auto", "2d", "3d")
 
 
-def _resolve(implementation):
+def _resolve(implementation, kernel_size=(1, 1, 1)):
+    """What `"auto"` means; measured on CPUs."""
     if implementation != "auto":
         return implementation
-    # On a CPU, TensorFlow and XLA compute the folded form faster, and PyTorch
-    # the 3D form.
-    return "3d" if keras.backend.backend() == "torch" else "2d"
+    backend = keras.backend.backend()
+    # TensorFlow computes the folded form faster, but for kernels that extend
+    # in time and space, whose taps would have to be copied side by side.
+    if backend == "tensorflow" and kernel_size[0] > 1 < kernel_size[1]:
+        return "3d"
+    # So does XLA, for all kernels; PyTorch is faster with the 3D form.
+    return "3d" if backend == "torch" else "2d"
 
 
 def _output_length(length, size, stride, padding):
@@ -103,7 +108,7 @@ class VideoConv3D(keras.layers.Conv3D):
 
     def call(self, inputs):
         kernel = ops.convert_to_tensor(self.kernel)
-        if _resolve(self.implementation) == "2d":
+        if self._resolved() == "2d":
             return folding.conv3d(
                 inputs,
                 kernel,
@@ -113,6 +118,12 @@ class VideoConv3D(keras.layers.Conv3D):
                 self._finish,
             )
         return self._finish(self._conv3d(inputs, kernel))
+
+    def _resolved(self):
+        dilated = any(d > 1 for d in self.dilation_rate)
+        if self.implementation == "auto" and dilated:
+            return "2d"  # TensorFlow has no dilated 3D kernel on CPUs.
+        return _resolve(self.implementation, self.kernel_size)
 
     def _finish(self, y):
         if self.use_bias:
