@@ -99,7 +99,7 @@ def _assign_block(layer, source):
             weights = getattr(source, name).get_weights()
             getattr(layer, name).set_weights(weights)
     if hasattr(source, "w_f"):
-        layer.w_f.assign(source.w_f)
+        layer.w_f.assign(_values(source.w_f))
     kernel, bias = _values(source.w_z.kernel), 0.0
     if source.w_z.use_bias:
         bias = _values(source.w_z.bias)
