@@ -40,6 +40,29 @@ def add_arguments(parser):
     )
 
 
+def add_choices(parser, choices):
+    """Options that leave only cases with some of the values of a key.
+
+    Args:
+        parser: An `argparse.ArgumentParser`.
+        choices: Dictionary from the key of a case to its values.
+    """
+    for name, allowed in choices.items():
+        parser.add_argument(
+            f"--{name}", nargs="+", choices=allowed, type=type(allowed[0])
+        )
+
+
+def chosen(cases, choices, arguments):
+    """Gives the cases that the options of `add_choices` leave."""
+    asked = {name: getattr(arguments, name) for name in choices}
+    return [
+        case
+        for case in cases
+        if all(v is None or case[name] in v for name, v in asked.items())
+    ]
+
+
 def starter(python, module, threads, **environment):
     return lambda: workers.Worker(python, module, threads, environment)
 

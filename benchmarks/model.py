@@ -41,10 +41,7 @@ def main():
         "size": (224, 256),
         "batch": (1, 4),
     }
-    for name, allowed in choices.items():
-        parser.add_argument(
-            f"--{name}", nargs="+", choices=allowed, type=type(allowed[0])
-        )
+    driver.add_choices(parser, choices)
     parser.add_argument(
         "--way",
         choices=("graph", "optimized"),
@@ -52,15 +49,7 @@ def main():
         help="our inference: a model optimized for it, or as it is",
     )
     arguments = parser.parse_args()
-    cases = [
-        case
-        for case in model_cases.cases()
-        if all(
-            getattr(arguments, name) is None
-            or case[name] in getattr(arguments, name)
-            for name in choices
-        )
-    ]
+    cases = driver.chosen(model_cases.cases(), choices, arguments)
     if "SLOWFAST" not in os.environ:
         print(
             "SLOWFAST names no checkout of PySlowFast: its cases are left out.",

@@ -31,21 +31,13 @@ def main():
         "pairwise": op_cases.PAIRWISE,
         "positions": tuple(op_cases.MAPS),
     }
-    for name, allowed in choices.items():
-        parser.add_argument(
-            f"--{name}", nargs="+", choices=allowed, type=type(allowed[0])
-        )
+    driver.add_choices(parser, choices)
     parser.add_argument("--no_training", action="store_true")
     arguments = parser.parse_args()
     cases = [
         case
-        for case in op_cases.cases()
-        if all(
-            getattr(arguments, name) is None
-            or case[name] in getattr(arguments, name)
-            for name in choices
-        )
-        and not (case["training"] and arguments.no_training)
+        for case in driver.chosen(op_cases.cases(), choices, arguments)
+        if not (case["training"] and arguments.no_training)
     ]
     run(arguments, cases)
 

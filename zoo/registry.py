@@ -33,8 +33,8 @@ def list_models(pattern="*", cache_dir=None):
 
     Example:
 
-    >>> zoo.list_models("nl_i3d_r101_*")
-    ['nl_i3d_r101_kinetics.gluoncv', 'nl_i3d_r101_kinetics.gluoncv_torch']
+    >>> zoo.list_models("nl10_i3d_r101_*")
+    ['nl10_i3d_r101_kinetics.gluoncv', 'nl10_i3d_r101_kinetics.gluoncv_torch']
 
     Args:
         pattern: String with `*` and `?` as in file names.
