@@ -39,6 +39,11 @@ def prepare(case):
         with torch.no_grad():
             return {"y": function()}
 
+    repeats = case.get("repeats", 1)
+
+    def run():
+        return [once() for _ in range(repeats)]
+
     def forward_and_backward():
         for x in (*inputs.values(), *net.parameters()):
             x.grad = None
@@ -46,9 +51,11 @@ def prepare(case):
         y.backward(dy)
         return {"y": y.detach(), **{n: x.grad for n, x in inputs.items()}}
 
+    once = forward_and_backward if case["training"] else forward
     return serving.Work(
-        forward_and_backward if case["training"] else forward,
-        lambda outputs: {n: back(n, x).numpy() for n, x in outputs.items()},
+        run,
+        lambda outputs: {n: back(n, x).numpy() for n, x in outputs[-1].items()},
+        repeats=repeats,
     )
 
 

@@ -1,4 +1,4 @@
-"""What `keras.ops` lacks: loops over tiles, searches in rows, gradients."""
+"""What `keras.ops` lacks: loops over tiles, products, searches, gradients."""
 
 import keras
 from keras import ops
@@ -30,6 +30,38 @@ def with_gradient(forward, backward):
         return y, gradient
 
     return lambda *inputs: function(*map(ops.convert_to_tensor, inputs))
+
+
+def matmul_transposed(a, b):
+    """`a b^T` of two matrices, without a copy of `b`."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.matmul(a, b, transpose_b=True)
+    # The other backends transpose by strides or when they compile.
+    return ops.matmul(a, ops.transpose(b))
+
+
+def has_fused_attention(theta, g):
+    """Whether the backend has a streamed kernel for these queries and values.
+
+    PyTorch has, for queries and values of one width. That of JAX builds the
+    matrix on a CPU, and its kernel for GPUs takes no float32.
+    """
+    torch = keras.backend.backend() == "torch"
+    return torch and theta.shape[-1] == g.shape[-1]
+
+
+def fused_attention(theta, phi, g):
+    """`softmax(theta phi^T) g`, with its gradient, by a kernel of PyTorch."""
+    import torch
+
+    # The kernel wants an axis of heads: (B, 1, N, C).
+    theta, phi, g = (x[:, None] for x in (theta, phi, g))
+    y = torch.nn.functional.scaled_dot_product_attention(
+        theta, phi, g, scale=1.0
+    )
+    return y[:, 0]
 
 
 def over_tiles(body, carry, tiles, outputs=1):

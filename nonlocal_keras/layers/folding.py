@@ -11,6 +11,8 @@ a size is a Python integer where it is known and a scalar tensor elsewhere.
 
 from keras import ops
 
+from nonlocal_keras.layers.time_conv import time_conv
+
 
 def pad(x, padding, value=0.0):
     """Pads the spatial axes of `x` by `padding[i]` on both sides of axis i."""
@@ -86,8 +88,11 @@ def _conv_over_time(x, kernel, stride, padding, finish):
     batch, frames, height, width, channels = ops.shape(x)
     # (B, T, H*W, C)
     x = ops.reshape(x, (batch, frames, height * width, channels))
-    x = finish(_conv2d(x, kernel[:, :, 0], (stride, 1), (padding, 0)))
-    frames, filters = ops.shape(x)[1], kernel.shape[-1]
+    # Not a slice, whose gradient would be a kernel of zeros to write into.
+    kt, _, _, _, filters = kernel.shape
+    kernel = ops.reshape(kernel, (kt, 1, channels, filters))
+    x = finish(time_conv(x, kernel, stride, padding))
+    frames = ops.shape(x)[1]
     return ops.reshape(x, (batch, frames, height, width, filters))
 
 
@@ -96,7 +101,7 @@ def _conv_over_space(x, kernel, strides, padding, dilation, finish):
     x = pad(x, (padding[0], 0, 0))
     if kt == 1:
         x = x if strides[0] == 1 else x[:, :: strides[0]]
-        kernel = kernel[0]
+        kernel = ops.reshape(kernel, (kh, kw, channels, filters))
     else:
         # The taps in time become channels: (B, T', H, W, kt*C).
         last = ops.shape(x)[1] - kt + 1

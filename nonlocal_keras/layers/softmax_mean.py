@@ -12,6 +12,9 @@ Reference:
 
 from keras import ops
 
+from nonlocal_keras.layers.backend import fused_attention
+from nonlocal_keras.layers.backend import has_fused_attention
+from nonlocal_keras.layers.backend import matmul_transposed
 from nonlocal_keras.layers.backend import over_tiles
 from nonlocal_keras.layers.backend import with_gradient
 
@@ -38,6 +41,8 @@ def softmax_mean(theta, phi, g, scale=1.0, mask=None):
         Tensor `(batch, queries, width)`; zero where no key is valid.
     """
     theta = theta * scale
+    if mask is None and has_fused_attention(theta, g):
+        return fused_attention(theta, phi, g)
     if mask is None:
         return with_gradient(_forward, _backward)(theta, phi, g)
     # Where no key is valid the softmax is uniform, over values of zero.
@@ -50,6 +55,9 @@ def tile_rows(queries, keys):
     """Queries per tile; integers, or tensors where sizes are unknown."""
     if isinstance(queries, int) and isinstance(keys, int):
         most = min(max(TILE // keys, FEWEST), MOST)
+        for rows in range(most, most // 2, -1):
+            if queries % rows == 0:
+                return rows  # no copy with zeros after the last row
         tiles = -(-queries // most)
         return -(-queries // tiles)  # tiles of almost equal size
     most = ops.clip(TILE // keys, FEWEST, MOST)
@@ -70,10 +78,8 @@ def _forward(theta, phi, g, *bias):
 
 
 def _sample(theta, phi, g, *bias):
-    phi_transposed = ops.transpose(phi)
-
     def tile(_, tiles):
-        weights = _weights(*tiles, phi_transposed, *bias)
+        weights = _weights(*tiles, phi, *bias)
         return (), (ops.matmul(weights, g),)
 
     rows = tile_rows(ops.shape(theta)[0], ops.shape(phi)[0])
@@ -96,12 +102,10 @@ def _backward(theta, phi, g, *saved):
 
 
 def _sample_gradient(theta, phi, g, dy, mean, *bias):
-    phi_transposed, g_transposed = ops.transpose(phi), ops.transpose(g)
-
     def tile(carry, tiles):
         theta, dy, mean = tiles
-        weights = _weights(theta, phi_transposed, *bias)  # (rows, M)
-        dlogits = weights * (ops.matmul(dy, g_transposed) - mean)
+        weights = _weights(theta, phi, *bias)  # (rows, M)
+        dlogits = weights * (matmul_transposed(dy, g) - mean)
         dphi, dg = carry
         dphi = dphi + ops.matmul(ops.transpose(dlogits), theta)
         dg = dg + ops.matmul(ops.transpose(weights), dy)
@@ -114,8 +118,8 @@ def _sample_gradient(theta, phi, g, dy, mean, *bias):
     return _join(dtheta, theta), dphi, dg
 
 
-def _weights(theta, phi_transposed, *bias):
-    logits = ops.matmul(theta, phi_transposed)
+def _weights(theta, phi, *bias):
+    logits = matmul_transposed(theta, phi)
     return ops.softmax(logits + bias[0] if bias else logits, axis=-1)
 
 
