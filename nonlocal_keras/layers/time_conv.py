@@ -52,7 +52,9 @@ def _same_by_tensorflow(x, kernel):
                 strides=[1] * 4,
                 padding="SAME",
             )
-            return dx, _kernel_gradient(x, dy, kernel.shape)
+            # Else the slices of x are taken in the forward pass, and kept.
+            with tf.control_dependencies([dy]):
+                return dx, _kernel_gradient(x, dy, kernel.shape)
 
         return tf.nn.conv2d(x, kernel, strides=1, padding="SAME"), gradient
 
