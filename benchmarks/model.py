@@ -128,7 +128,7 @@ def measure_case(start, case, budget, folder):
             half = {**told, "precision": "bfloat16"}
             ways[f"{side}_bfloat16"] = start[side], half
     alone = {
-        name: measure.alone(begin, settings, folder / f"{name}.npz")
+        name: measure.alone(begin(), settings, folder / f"{name}.npz")
         for name, (begin, settings) in ways.items()
     }
     row = {"alone": alone}

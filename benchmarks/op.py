@@ -86,11 +86,14 @@ def measure_case(start, case, budget):
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         # Outputs are only saved where there is something to compare.
+        begun = {name: begin() for name, (begin, _) in ways.items()}
         alone = {
             name: measure.alone(
-                begin, told, folder / f"{name}.npz" if len(ways) > 1 else None
+                begun[name],
+                told,
+                folder / f"{name}.npz" if len(ways) > 1 else None,
             )
-            for name, (begin, told) in ways.items()
+            for name, (_, told) in ways.items()
         }
         ways = {n: way for n, way in ways.items() if "error" not in alone[n]}
         if "ours" in ways:

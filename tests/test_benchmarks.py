@@ -45,21 +45,21 @@ def test_ratios_are_those_of_neighbours_in_time():
 
 
 def test_memory_is_what_the_run_adds_even_if_it_is_gone_after():
-    told = measure.alone(start, {"megabytes": 200})
+    told = measure.alone(start(), {"megabytes": 200})
     assert 180 < told["extra_mb"] < 230
-    assert measure.alone(start, {})["extra_mb"] < 20
+    assert measure.alone(start(), {})["extra_mb"] < 20
 
 
 def test_lack_of_memory_is_a_result_and_other_failures_are_not():
-    told = measure.alone(start, {"lack": "too much"})
+    told = measure.alone(start(), {"lack": "too much"})
     assert "out of memory" in told["error"]
     with pytest.raises(workers.WorkerError, match="ValueError: no such case"):
-        measure.alone(start, {"fail": "no such case"})
+        measure.alone(start(), {"fail": "no such case"})
 
 
 def test_difference_is_of_the_largest_entry(tmp_path):
     for name, value in (("a", 2.0), ("b", 2.5)):
-        measure.alone(start, {"value": value}, tmp_path / f"{name}.npz")
+        measure.alone(start(), {"value": value}, tmp_path / f"{name}.npz")
     error = measure.difference(tmp_path / "a.npz", tmp_path / "b.npz")
     assert error == pytest.approx(0.2)
 
@@ -67,7 +67,7 @@ def test_difference_is_of_the_largest_entry(tmp_path):
 def test_not_a_number_is_no_agreement(tmp_path):
     for name in "ab":
         case = {"value": float("nan")}
-        measure.alone(start, case, tmp_path / f"{name}.npz")
+        measure.alone(start(), case, tmp_path / f"{name}.npz")
     error = measure.difference(tmp_path / "a.npz", tmp_path / "b.npz")
     assert error == float("inf")
 
