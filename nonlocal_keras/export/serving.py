@@ -1,79 +1,138 @@
-"""Writes a model for TensorFlow Serving."""
+"""A model for TensorFlow Serving, in the folders that it watches."""
 
-import os
 import pathlib
-import shutil
-import tempfile
 
-import keras
+import numpy as np
+
+from nonlocal_keras.data import longrange
+from nonlocal_keras.export import model_card
+from nonlocal_keras.export import saved_model
+from nonlocal_keras.export import warmup as warmup_requests
+from nonlocal_keras.export.parity import ExportError
+from nonlocal_keras.export.parity import compare
+from nonlocal_keras.export.parity import sample_clips
+from nonlocal_keras.export.signatures import SIGNATURES
+from nonlocal_keras.models import VideoClassifier
+
+# Videos that are drawn for the comparison of pixels.
+VIDEOS = 2
 
 
-def to_saved_model(model, directory, labels, version=1):
-    """Exports a classifier as a versioned SavedModel.
+def to_serving(
+    model,
+    directory,
+    labels=None,
+    version=1,
+    name=None,
+    signatures=tuple(SIGNATURES),
+    clips=None,
+    warmup=True,
+    card=None,
+    tolerance=1e-4,
+):
+    """Exports a classifier for TensorFlow Serving and compares it.
 
-    The signature `serving_default` takes `clip`, float32 clips as the model
-    takes them, in batches of any size, and gives `logits` and
-    `probabilities`. The class names lie in `assets/labels.txt`.
+    It writes `directory/name/version/` with a SavedModel, `assets/labels.txt`,
+    requests that Serving runs before it answers
+    (`assets.extra/tf_serving_warmup_requests`) and `card.md`. Then it loads
+    what it wrote, runs it on clips and prints how far its logits are from
+    those of the model. The folder gets its name when all of this is done, so
+    a server that watches it never sees a part. The signatures are in
+    docs/serving.md.
 
     Example:
 
-    >>> path = nonlocal_keras.export.to_saved_model(
-    ...     model, "serving/nl_c2d", labels=["waving", "walking"]
+    >>> model = zoo.load("nl_c2d_tiny_longrange")
+    >>> path = nonlocal_keras.export.to_serving(
+    ...     model, "serving", name="nl_c2d_tiny_longrange"
     ... )
-    >>> tf.saved_model.load(path).signatures["serving_default"]
+    >>> frames = nonlocal_keras.data.read_frames("clip.mp4", range(12))
+    >>> served = tf.saved_model.load(path).signatures["video"]
+    >>> served(frames=tf.constant(frames[None]))["top_labels"]
 
     Args:
         model: A `nonlocal_keras.models.VideoClassifier`.
-        directory: String or path; the model goes to `directory/version`.
-        labels: Sequence of class names, in the order of the outputs.
-        version: Integer.
+        directory: String or path, the folder of all models of a server.
+        labels: Sequence of class names. `None` for `model.labels`, or, where
+            that is `None` as well, "class 0" and so on.
+        version: Integer of at least 1. `None` for the one after the last.
+        name: String, the name by which clients call the model. `None` for
+            `model.name`.
+        signatures: Sequence of names out of `serving_default`, `features`,
+            `video`, `video_features` and `jpeg`.
+        clips: float32 array `(clips, frames, height, width, 3)`, real clips
+            for the comparison. `None` for clips that are drawn.
+        warmup: Boolean, whether to write requests for the warm-up. They need
+            the package tensorflow-serving-api.
+        card: String of Markdown, the card of the model. `None` for one of
+            what the model itself tells.
+        tolerance: Float, the most that a logit may differ, as a part of the
+            largest logit.
 
     Returns:
         String, the path of the version.
 
     Raises:
-        ValueError: If there are more or fewer labels than classes, or the
-            version exists.
+        ExportError: If the model cannot be exported, with the layer and the
+            reason, or predicts otherwise afterwards. Nothing is left.
+        ValueError: If the version exists, or an argument is outside its rule.
     """
+    if not isinstance(model, VideoClassifier):
+        raise ExportError(
+            "`model` must be a VideoClassifier; put a backbone into one. "
+            f"Received: {type(model).__name__}"
+        )
+    name = model.name if name is None else name
+    if not name or set(name) & set("/:\\"):
+        raise ExportError(
+            "`name` must be a name without slashes and colons, since it is a "
+            f"part of addresses. Received: name={name!r}"
+        )
+    if labels is None:
+        labels = model.labels or [
+            f"class {i}" for i in range(model.num_classes)
+        ]
+    base = pathlib.Path(directory) / name
+    if version is None:
+        version = saved_model.next_version(base)
+    with saved_model.new_version(base, version) as folder:
+        saved_model.write(model, folder, labels, signatures)
+        lines = _compare(model, folder, signatures, clips, tolerance)
+        if warmup:
+            warmup_requests.write(model, folder, name, signatures)
+        if card is None:
+            card = model_card.make_card(model, name, labels)
+        text = model_card.with_signatures(card, signatures, lines)
+        (folder / "card.md").write_text(text, encoding="utf-8")
+    print("\n".join(lines))
+    return str(base / str(version))
+
+
+def _compare(model, folder, signatures, clips, tolerance):
+    """Runs what was written against the model; gives lines that say so."""
     import tensorflow as tf
 
-    if len(labels) != model.num_classes:
-        raise ValueError(
-            f"`labels` must hold {model.num_classes} names, one per class. "
-            f"Received: {len(labels)}"
+    served = tf.saved_model.load(str(folder)).signatures
+    clips = sample_clips(model, 4) if clips is None else clips
+    parity = compare(
+        model.logits.predict(clips, batch_size=1, verbose=0),
+        lambda x: served["serving_default"](clip=tf.constant(x))["logits"],
+        clips,
+        tolerance,
+    )
+    lines = [f"serving_default: {parity}"]
+    if "video" in signatures:
+        # Whole videos, in another size than that of the model.
+        videos = [longrange.draw_clip(seed)[0] for seed in range(VIDEOS)]
+        expected = [
+            model.predict(model.preprocess(frames), verbose=0)
+            for frames in videos
+        ]
+        parity = compare(
+            np.concatenate(expected),
+            lambda x: served["video"](frames=tf.constant(x))["probabilities"],
+            np.stack(videos),
+            tolerance,
         )
-    target = pathlib.Path(directory) / str(version)
-    if target.exists():
-        raise ValueError(
-            f"`version` must be new; published versions never change. "
-            f"Received: version={version}, and {target} exists"
-        )
-    heads = keras.Model(
-        model.inputs,
-        {
-            "logits": model.logits.outputs[0],
-            "probabilities": model.outputs[0],
-        },
-    )
-    signature = tf.TensorSpec(
-        (None, *model.input_shape[1:]), tf.float32, name="clip"
-    )
-    archive = keras.export.ExportArchive()
-    archive.track(heads)
-    archive.add_endpoint(
-        "serving_default", lambda clip: heads(clip, training=False), [signature]
-    )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # Renamed when whole: Serving watches the folder for version numbers.
-    partial = tempfile.mkdtemp(prefix=".partial-", dir=target.parent)
-    try:
-        archive.write_out(partial, verbose=False)
-        assets = pathlib.Path(partial) / "assets"
-        assets.mkdir(exist_ok=True)
-        (assets / "labels.txt").write_text("\n".join(labels) + "\n")
-        os.chmod(partial, 0o755)
-        os.replace(partial, target)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
-    return str(target)
+        lines.append(f"video: {parity}".replace("logit", "probability"))
+    return lines

@@ -55,7 +55,7 @@ def test_a_failed_export_leaves_no_version(tmp_path, monkeypatch):
     def fail(*args, **kwargs):
         raise OSError("disk full")
 
-    monkeypatch.setattr(export.serving.os, "replace", fail)
+    monkeypatch.setattr(export.saved_model.os, "replace", fail)
     with pytest.raises(OSError, match="disk full"):
         export.to_saved_model(small.classifier(), tmp_path, small.LABELS)
     assert not list(tmp_path.iterdir())
