@@ -82,6 +82,8 @@ def to_serving(
             "`model` must be a VideoClassifier; put a backbone into one. "
             f"Received: {type(model).__name__}"
         )
+    if warmup:
+        warmup_requests.check()
     name = model.name if name is None else name
     if not name or set(name) & set("/:\\"):
         raise ExportError(

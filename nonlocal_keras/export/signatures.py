@@ -109,10 +109,11 @@ def clip_spec(model):
     """Gives the `ClipSpec` of a model, or says what it lacks."""
     if model.preprocessing is None:
         raise ExportError(
-            f"The signatures {', '.join(OF_PIXELS)} need a model that knows "
-            "how to turn frames into a clip. Set model.preprocessing as the "
-            "documentation of VideoClassifier says, or leave them out: "
-            'signatures=("serving_default", "features"). Received: a model '
+            "To turn frames into clips, as the signatures "
+            f"{', '.join(OF_PIXELS)} and `--clips` do, a model must know its "
+            "preprocessing. Set model.preprocessing as the documentation of "
+            "VideoClassifier says, or go without: signatures="
+            '("serving_default", "features"). Received: a model '
             "with preprocessing=None"
         )
     spec = ClipSpec.from_config(model.preprocessing)

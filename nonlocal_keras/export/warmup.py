@@ -12,18 +12,8 @@ from nonlocal_keras.export.signatures import clip_spec
 FILE = "assets.extra/tf_serving_warmup_requests"
 
 
-def write(model, folder, name, signatures):
-    """Writes one request for each signature, with a grey clip.
-
-    Args:
-        model: A `nonlocal_keras.models.VideoClassifier`.
-        folder: `pathlib.Path` of the SavedModel.
-        name: String, the name of the model at the server.
-        signatures: Sequence of names of `export.signatures`.
-
-    Raises:
-        ExportError: If tensorflow-serving-api is not installed.
-    """
+def check():
+    """Raises `ExportError` if the messages of Serving are not installed."""
     import tensorflow as tf
 
     if importlib.util.find_spec("tensorflow_serving") is None:
@@ -35,6 +25,18 @@ def write(model, folder, name, signatures):
             "warmup=False, --no-warmup. Received: no module "
             "tensorflow_serving"
         )
+
+
+def write(model, folder, name, signatures):
+    """Writes one request for each signature, with a grey clip.
+
+    Args:
+        model: A `nonlocal_keras.models.VideoClassifier`.
+        folder: `pathlib.Path` of the SavedModel.
+        name: String, the name of the model at the server.
+        signatures: Sequence of names of `export.signatures`.
+    """
+    import tensorflow as tf
     from tensorflow_serving.apis import model_pb2
     from tensorflow_serving.apis import predict_pb2
     from tensorflow_serving.apis import prediction_log_pb2
