@@ -230,9 +230,9 @@ def test_every_kind_of_model_predicts_the_same(kind, tmp_path, capsys):
     options = {"stem_width": 4, "input_shape": (4, 32, 32, 3), **KINDS[kind]}
     name = f"nl_{options.pop('architecture', 'c2d')}_tiny"
     model = models.VideoClassifier(models.from_name(name, **options), 3)
-    tolerance = 0.02 if kind == "bfloat16" else 1e-4
-    export.to_serving(model, tmp_path, tolerance=tolerance, **PLAIN)
-    assert "serving_default: parity: 4 clips" in capsys.readouterr().out
+    export.to_serving(model, tmp_path, **PLAIN)
+    most = "5e-02" if kind == "bfloat16" else "1e-04"
+    assert f"(at most {most})" in capsys.readouterr().out
 
 
 def test_clips_of_any_size_are_served_where_the_model_takes_them(tmp_path):

@@ -14,6 +14,10 @@ from nonlocal_keras.export.parity import sample_clips
 from nonlocal_keras.export.signatures import SIGNATURES
 from nonlocal_keras.models import VideoClassifier
 
+# By the dtype of the features; 16 bits are rounded elsewhere when TensorFlow
+# merges operations.
+TOLERANCES = {"float32": 1e-4, "float64": 1e-4}
+TOLERANCE_OF_16_BITS = 0.05
 # Videos that are drawn for the comparison of pixels.
 VIDEOS = 2
 
@@ -28,7 +32,7 @@ def to_serving(
     clips=None,
     warmup=True,
     card=None,
-    tolerance=1e-4,
+    tolerance=None,
 ):
     """Exports a classifier for TensorFlow Serving and compares it.
 
@@ -67,7 +71,8 @@ def to_serving(
         card: String of Markdown, the card of the model. `None` for one of
             what the model itself tells.
         tolerance: Float, the most that a logit may differ, as a part of the
-            largest logit.
+            largest logit. `None` for 1e-4, or 0.05 for a model that computes
+            in 16 bits.
 
     Returns:
         String, the path of the version.
@@ -94,6 +99,9 @@ def to_serving(
         labels = model.labels or [
             f"class {i}" for i in range(model.num_classes)
         ]
+    if tolerance is None:
+        dtype = model.backbone.output.dtype
+        tolerance = TOLERANCES.get(dtype, TOLERANCE_OF_16_BITS)
     base = pathlib.Path(directory) / name
     if version is None:
         version = saved_model.next_version(base)
