@@ -1,5 +1,9 @@
 """The command `nonlocal-keras export`."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 import tensorflow as tf
 
@@ -159,3 +163,16 @@ def test_an_unknown_target_is_an_error_of_the_parser(capsys, file, out):
         cli.main(["export", str(file), "--to", "tflite", str(out)])
     assert error.value.code == 2
     assert "'serving', 'litert', 'onnx'" in capsys.readouterr().err
+
+
+def test_another_backend_is_told_to_change(out, file):
+    done = subprocess.run(
+        [sys.executable, "-m", "nonlocal_keras.cli", "export"]
+        + [str(file), "--to", "serving", str(out)],
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "Set KERAS_BACKEND=tensorflow" in done.stderr
+    assert not out.exists()

@@ -278,6 +278,21 @@ def test_a_preprocessing_of_another_shape_is_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_the_layer_for_which_the_clips_are_too_small_is_named(tmp_path):
+    backbone = models.video_resnet(
+        "c2d",
+        14,
+        family="vnl_8x8",
+        stem_width=4,
+        input_shape=(None,) * 3 + (3,),
+    )
+    small_clips = {**PREPROCESSING, "frames": 1}
+    model = models.VideoClassifier(backbone, 3, preprocessing=small_clips)
+    with pytest.raises(export.ExportError, match="1, 32, 32.*'pool2'"):
+        export.to_serving(model, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 class InNumpy(keras.layers.Layer):
     def call(self, x):
         return np.asarray(x)

@@ -4,6 +4,7 @@ import pathlib
 
 import numpy as np
 
+from nonlocal_keras import macs
 from nonlocal_keras.data import longrange
 from nonlocal_keras.export import model_card
 from nonlocal_keras.export import saved_model
@@ -11,6 +12,7 @@ from nonlocal_keras.export import warmup as warmup_requests
 from nonlocal_keras.export.parity import ExportError
 from nonlocal_keras.export.parity import compare
 from nonlocal_keras.export.parity import sample_clips
+from nonlocal_keras.export.parity import sizes_of_clips
 from nonlocal_keras.export.signatures import SIGNATURES
 from nonlocal_keras.models import VideoClassifier
 
@@ -102,6 +104,7 @@ def to_serving(
     if tolerance is None:
         dtype = model.backbone.output.dtype
         tolerance = TOLERANCES.get(dtype, TOLERANCE_OF_16_BITS)
+    _check_sizes(model)
     base = pathlib.Path(directory) / name
     if version is None:
         version = saved_model.next_version(base)
@@ -118,19 +121,35 @@ def to_serving(
     return str(base / str(version))
 
 
+def _check_sizes(model):
+    """Finds the layer for which the clips of an any-size model are too small.
+
+    A model of fixed sizes was checked when it was built.
+    """
+    if None not in model.input_shape[1:4]:
+        return
+    sizes = sizes_of_clips(model)
+    try:
+        macs.calls(model, (*sizes, model.input_shape[4]))
+    except ValueError as error:
+        raise ExportError(
+            "The model must take the clips that its preprocessing gives, "
+            f"(frames, height, width) = {sizes}. Received: {error}"
+        ) from error
+
+
 def _compare(model, folder, signatures, clips, tolerance):
     """Runs what was written against the model; gives lines that say so."""
     import tensorflow as tf
 
     served = tf.saved_model.load(str(folder)).signatures
     clips = sample_clips(model, 4) if clips is None else clips
-    parity = compare(
-        model.logits.predict(clips, batch_size=1, verbose=0),
-        lambda x: served["serving_default"](clip=tf.constant(x))["logits"],
-        clips,
-        tolerance,
-    )
-    lines = [f"serving_default: {parity}"]
+    logits = model.logits.predict(clips, batch_size=1, verbose=0)
+
+    def of_clip(clip):
+        return served["serving_default"](clip=tf.constant(clip))["logits"]
+
+    lines = [_line("serving_default", logits, of_clip, clips, tolerance)]
     if "video" in signatures:
         # Whole videos, in another size than that of the model.
         videos = [longrange.draw_clip(seed)[0] for seed in range(VIDEOS)]
@@ -138,11 +157,18 @@ def _compare(model, folder, signatures, clips, tolerance):
             model.predict(model.preprocess(frames), verbose=0)
             for frames in videos
         ]
-        parity = compare(
-            np.concatenate(expected),
-            lambda x: served["video"](frames=tf.constant(x))["probabilities"],
-            np.stack(videos),
-            tolerance,
-        )
-        lines.append(f"video: {parity}".replace("logit", "probability"))
+
+        def of_video(frames):
+            return served["video"](frames=tf.constant(frames))["probabilities"]
+
+        expected, videos = np.concatenate(expected), np.stack(videos)
+        line = _line("video", expected, of_video, videos, tolerance)
+        lines.append(line.replace("logit", "probability"))
     return lines
+
+
+def _line(signature, expected, predict, clips, tolerance):
+    try:
+        return f"{signature}: {compare(expected, predict, clips, tolerance)}"
+    except ExportError as error:
+        raise ExportError(f"{error} (signature {signature!r})") from error
