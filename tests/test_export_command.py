@@ -8,15 +8,11 @@ import pytest
 import tensorflow as tf
 
 from nonlocal_keras import cli
+from tests import served
 from tests import small
 from tests import videos
 
 TINY = "nl_c2d_tiny_longrange"
-PREPROCESSING = {
-    key: value
-    for key, value in small.record()["input"].items()
-    if key != "channels"
-}
 PLAIN = ("--signatures", "serving_default", "--no-warmup")
 
 
@@ -30,7 +26,7 @@ def run(capsys, *argv):
 @pytest.fixture(scope="module")
 def file(tmp_path_factory):
     path = tmp_path_factory.mktemp("models") / "mine.keras"
-    small.classifier(preprocessing=PREPROCESSING).save(path)
+    small.classifier(preprocessing=served.PREPROCESSING).save(path)
     return path
 
 

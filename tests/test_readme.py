@@ -74,7 +74,7 @@ def folder_with_the_files(tmp_path, monkeypatch, cache):
     [
         pytest.param(text, id=f"{page}-{i}")
         for page, i, text in blocks("python")
-        # Clients need a server: tests/test_export_serving.py runs them.
+        # Clients need a server: tests/test_export_clients.py runs them.
         if "localhost:" not in text
     ],
 )
@@ -137,7 +137,7 @@ def test_no_shell_command_goes_unchecked():
         "python -m benchmarks.",
         "git clone ",
         # The server is no package; the other one runs in
-        # tests/test_export_serving.py.
+        # tests/test_export_clients.py.
         "docker run ",
         "saved_model_cli ",
     )
