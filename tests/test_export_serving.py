@@ -257,6 +257,7 @@ def test_a_layer_that_is_no_graph_is_named(tmp_path):
         ({"signatures": ("video",)}, "with serving_default among them"),
         ({"signatures": ("serving_default", "x")}, "`signatures` must be out"),
         ({"name": "a/b"}, "`name` must be a name without slashes"),
+        ({"name": ".."}, "`name` must be a name without slashes"),
         ({"version": 0}, "`version` must be"),
         ({"labels": ["a"]}, "`labels` must hold 3 names.*: 1"),
     ],

@@ -92,10 +92,11 @@ def to_serving(
     if warmup:
         warmup_requests.check()
     name = model.name if name is None else name
-    if not name or set(name) & set("/:\\"):
+    if not name or name.startswith(".") or set(name) & set("/:\\"):
         raise ExportError(
-            "`name` must be a name without slashes and colons, since it is a "
-            f"part of addresses. Received: name={name!r}"
+            "`name` must be a name without slashes, colons and a dot at its "
+            "start, since it is a folder and a part of addresses. Received: "
+            f"name={name!r}"
         )
     if labels is None:
         labels = model.labels or [

@@ -117,13 +117,13 @@ def clip_spec(model):
             "with preprocessing=None"
         )
     spec = ClipSpec.from_config(model.preprocessing)
-    given = (spec.frames, spec.size, spec.size)
-    taken = model.input_shape[1:4]
+    given = (spec.frames, spec.size, spec.size, 3)
+    taken = model.input_shape[1:]
     if any(n not in (None, m) for n, m in zip(taken, given)):
         raise ExportError(
             "`model.preprocessing` must give clips of the shape that the "
-            f"layer {model.inputs[0].name!r} takes, (frames, height, width) = "
-            f"{taken}. Received: a preprocessing that gives {given}"
+            f"layer {model.inputs[0].name!r} takes, (frames, height, width, "
+            f"channels) = {taken}. Received: a preprocessing that gives {given}"
         )
     return spec
 
