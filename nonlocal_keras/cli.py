@@ -4,6 +4,7 @@ import argparse
 import sys
 
 from nonlocal_keras.convert import command
+from nonlocal_keras.export import command as export_command
 from zoo import commands as zoo_commands
 
 
@@ -23,8 +24,9 @@ def _parser():
         prog="nonlocal-keras", description="Non-local networks in Keras."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    zoo_commands.add_parsers(commands)
+    fetching = zoo_commands.add_parsers(commands)
     command.add_parser(commands)
+    export_command.add_parser(commands, [fetching])
     flops = commands.add_parser(
         "flops",
         help="count parameters and multiply-adds",

@@ -70,7 +70,13 @@ def folder_with_the_files(tmp_path, monkeypatch, cache):
 
 
 @pytest.mark.parametrize(
-    "text", [pytest.param(t, id=f"{p}-{i}") for p, i, t in blocks("python")]
+    "text",
+    [
+        pytest.param(text, id=f"{page}-{i}")
+        for page, i, text in blocks("python")
+        # Clients need a server: tests/test_export_clients.py runs them.
+        if "localhost:" not in text
+    ],
 )
 def test_a_python_block_runs(text):
     exec(compile(text, "block", "exec"), {"__name__": "block"})
@@ -130,6 +136,10 @@ def test_no_shell_command_goes_unchecked():
         "python train.py ",
         "python -m benchmarks.",
         "git clone ",
+        # The server is no package; the other one runs in
+        # tests/test_export_clients.py.
+        "docker run ",
+        "saved_model_cli ",
     )
     rest = [c for c in commands() if c and not c.startswith(known)]
     # `pip install .` is what every target of the Makefile does first.
@@ -138,6 +148,7 @@ def test_no_shell_command_goes_unchecked():
         "export SLOWFAST=$PWD/SlowFast",
         "peer=build/benchmarks/torch/bin/python",
         "pip install .",
+        'pip install ".[serving]"',
         # Hours, and gigabytes of other projects.
         "benchmarks/parity/run.sh .venv/bin/python build/parity",
     }

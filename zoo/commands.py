@@ -8,7 +8,12 @@ BAR = 30
 
 
 def add_parsers(commands):
-    """Adds the commands to the subparsers of `nonlocal-keras`."""
+    """Adds the commands to the subparsers of `nonlocal-keras`.
+
+    Returns:
+        The parser of the flags of the cache and of downloads, for other
+        commands that load a model by name.
+    """
     cache = argparse.ArgumentParser(add_help=False)
     cache.add_argument(
         "--cache-dir", metavar="DIR", help="folder of downloads and models"
@@ -55,6 +60,7 @@ def add_parsers(commands):
         "copy a model of your zoo into this package",
     )
     parser.add_argument("name")
+    return fetch
 
 
 def _add_predict(parser):

@@ -1,5 +1,15 @@
 """From a Keras model to a file that runs elsewhere, compared at the end."""
 
-from nonlocal_keras.export.serving import to_saved_model
+from nonlocal_keras.export.parity import ExportError
+from nonlocal_keras.export.parity import sample_clips
+from nonlocal_keras.export.saved_model import to_saved_model
+from nonlocal_keras.export.serving import to_serving
+from nonlocal_keras.export.signatures import SIGNATURES
 
-__all__ = ["to_saved_model"]
+__all__ = [
+    "SIGNATURES",
+    "ExportError",
+    "sample_clips",
+    "to_saved_model",
+    "to_serving",
+]

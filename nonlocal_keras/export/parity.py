@@ -100,7 +100,7 @@ def sample_clips(model, count, first_seed=0):
         takes any number of frames or any size, that of its `preprocessing`,
         else 8 frames of 64 pixels.
     """
-    frames, height, width = _sizes(model)
+    frames, height, width = sizes_of_clips(model)
     spec = ClipSpec.from_config(_ANY_SIZE | (model.preprocessing or {}))
     clips = []
     for seed in range(first_seed, first_seed + count):
@@ -121,7 +121,12 @@ def sample_clips(model, count, first_seed=0):
 _ANY_SIZE = {"frames": 8, "size": 64, "short_side": 64}
 
 
-def _sizes(model):
+def sizes_of_clips(model):
+    """Gives `(frames, height, width)` of the clips that a model takes.
+
+    Where it takes any, that of its `preprocessing`, else 8 frames of 64
+    pixels.
+    """
     spec = _ANY_SIZE | (model.preprocessing or {})
     usual = (spec["frames"], spec["size"], spec["size"])
     return tuple(n or m for n, m in zip(model.input_shape[1:4], usual))

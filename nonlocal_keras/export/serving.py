@@ -1,79 +1,175 @@
-"""Writes a model for TensorFlow Serving."""
+"""A model for TensorFlow Serving, in the folders that it watches."""
 
-import os
 import pathlib
-import shutil
-import tempfile
 
-import keras
+import numpy as np
+
+from nonlocal_keras import macs
+from nonlocal_keras.data import longrange
+from nonlocal_keras.export import model_card
+from nonlocal_keras.export import saved_model
+from nonlocal_keras.export import warmup as warmup_requests
+from nonlocal_keras.export.parity import ExportError
+from nonlocal_keras.export.parity import compare
+from nonlocal_keras.export.parity import sample_clips
+from nonlocal_keras.export.parity import sizes_of_clips
+from nonlocal_keras.export.signatures import SIGNATURES
+from nonlocal_keras.models import VideoClassifier
+
+# By the dtype of the features; 16 bits are rounded elsewhere when TensorFlow
+# merges operations.
+TOLERANCES = {"float32": 1e-4, "float64": 1e-4}
+TOLERANCE_OF_16_BITS = 0.05
+# Videos that are drawn for the comparison of pixels.
+VIDEOS = 2
 
 
-def to_saved_model(model, directory, labels, version=1):
-    """Exports a classifier as a versioned SavedModel.
+def to_serving(
+    model,
+    directory,
+    labels=None,
+    version=1,
+    name=None,
+    signatures=tuple(SIGNATURES),
+    clips=None,
+    warmup=True,
+    card=None,
+    tolerance=None,
+):
+    """Exports a classifier for TensorFlow Serving and compares it.
 
-    The signature `serving_default` takes `clip`, float32 clips as the model
-    takes them, in batches of any size, and gives `logits` and
-    `probabilities`. The class names lie in `assets/labels.txt`.
+    It writes `directory/name/version/` with a SavedModel, `assets/labels.txt`,
+    requests that Serving runs before it answers
+    (`assets.extra/tf_serving_warmup_requests`) and `card.md`. Then it loads
+    what it wrote, runs it on clips and prints how far its logits are from
+    those of the model. The folder gets its name when all of this is done, so
+    a server that watches it never sees a part. The signatures are in
+    docs/serving.md.
 
     Example:
 
-    >>> path = nonlocal_keras.export.to_saved_model(
-    ...     model, "serving/nl_c2d", labels=["waving", "walking"]
+    >>> model = zoo.load("nl_c2d_tiny_longrange")
+    >>> path = nonlocal_keras.export.to_serving(
+    ...     model, "serving", name="nl_c2d_tiny_longrange"
     ... )
-    >>> tf.saved_model.load(path).signatures["serving_default"]
+    >>> frames = nonlocal_keras.data.read_frames("clip.mp4", range(12))
+    >>> served = tf.saved_model.load(path).signatures["video"]
+    >>> served(frames=tf.constant(frames[None]))["top_labels"]
 
     Args:
         model: A `nonlocal_keras.models.VideoClassifier`.
-        directory: String or path; the model goes to `directory/version`.
-        labels: Sequence of class names, in the order of the outputs.
-        version: Integer.
+        directory: String or path, the folder of all models of a server.
+        labels: Sequence of class names. `None` for `model.labels`, or, where
+            that is `None` as well, "class 0" and so on.
+        version: Integer of at least 1. `None` for the one after the last.
+        name: String, the name by which clients call the model. `None` for
+            `model.name`.
+        signatures: Sequence of names out of `serving_default`, `features`,
+            `video`, `video_features` and `jpeg`.
+        clips: float32 array `(clips, frames, height, width, 3)`, real clips
+            for the comparison. `None` for clips that are drawn.
+        warmup: Boolean, whether to write requests for the warm-up. They need
+            the package tensorflow-serving-api.
+        card: String of Markdown, the card of the model. `None` for one of
+            what the model itself tells.
+        tolerance: Float, the most that a logit may differ, as a part of the
+            largest logit. `None` for 1e-4, or 0.05 for a model that computes
+            in 16 bits.
 
     Returns:
         String, the path of the version.
 
     Raises:
-        ValueError: If there are more or fewer labels than classes, or the
-            version exists.
+        ExportError: If the model cannot be exported, with the layer and the
+            reason, or predicts otherwise afterwards. Nothing is left.
+        ValueError: If the version exists, or an argument is outside its rule.
     """
+    if not isinstance(model, VideoClassifier):
+        raise ExportError(
+            "`model` must be a VideoClassifier; put a backbone into one. "
+            f"Received: {type(model).__name__}"
+        )
+    if warmup:
+        warmup_requests.check()
+    name = model.name if name is None else name
+    if not name or name.startswith(".") or set(name) & set("/:\\"):
+        raise ExportError(
+            "`name` must be a name without slashes, colons and a dot at its "
+            "start, since it is a folder and a part of addresses. Received: "
+            f"name={name!r}"
+        )
+    if labels is None:
+        labels = model.labels or [
+            f"class {i}" for i in range(model.num_classes)
+        ]
+    if tolerance is None:
+        dtype = model.backbone.output.dtype
+        tolerance = TOLERANCES.get(dtype, TOLERANCE_OF_16_BITS)
+    _check_sizes(model)
+    base = pathlib.Path(directory) / name
+    if version is None:
+        version = saved_model.next_version(base)
+    with saved_model.new_version(base, version) as folder:
+        saved_model.write(model, folder, labels, signatures)
+        lines = _compare(model, folder, signatures, clips, tolerance)
+        if warmup:
+            warmup_requests.write(model, folder, name, signatures)
+        if card is None:
+            card = model_card.make_card(model, name, labels)
+        text = model_card.with_signatures(card, signatures, lines)
+        (folder / "card.md").write_text(text, encoding="utf-8")
+    print("\n".join(lines))
+    return str(base / str(version))
+
+
+def _check_sizes(model):
+    """Finds the layer for which the clips of an any-size model are too small.
+
+    A model of fixed sizes was checked when it was built.
+    """
+    if None not in model.input_shape[1:4]:
+        return
+    sizes = sizes_of_clips(model)
+    try:
+        macs.calls(model, (*sizes, model.input_shape[4]))
+    except ValueError as error:
+        raise ExportError(
+            "The model must take the clips that its preprocessing gives, "
+            f"(frames, height, width) = {sizes}. Received: {error}"
+        ) from error
+
+
+def _compare(model, folder, signatures, clips, tolerance):
+    """Runs what was written against the model; gives lines that say so."""
     import tensorflow as tf
 
-    if len(labels) != model.num_classes:
-        raise ValueError(
-            f"`labels` must hold {model.num_classes} names, one per class. "
-            f"Received: {len(labels)}"
-        )
-    target = pathlib.Path(directory) / str(version)
-    if target.exists():
-        raise ValueError(
-            f"`version` must be new; published versions never change. "
-            f"Received: version={version}, and {target} exists"
-        )
-    heads = keras.Model(
-        model.inputs,
-        {
-            "logits": model.logits.outputs[0],
-            "probabilities": model.outputs[0],
-        },
-    )
-    signature = tf.TensorSpec(
-        (None, *model.input_shape[1:]), tf.float32, name="clip"
-    )
-    archive = keras.export.ExportArchive()
-    archive.track(heads)
-    archive.add_endpoint(
-        "serving_default", lambda clip: heads(clip, training=False), [signature]
-    )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # Renamed when whole: Serving watches the folder for version numbers.
-    partial = tempfile.mkdtemp(prefix=".partial-", dir=target.parent)
+    served = tf.saved_model.load(str(folder)).signatures
+    clips = sample_clips(model, 4) if clips is None else clips
+    logits = model.logits.predict(clips, batch_size=1, verbose=0)
+
+    def of_clip(clip):
+        return served["serving_default"](clip=tf.constant(clip))["logits"]
+
+    lines = [_line("serving_default", logits, of_clip, clips, tolerance)]
+    if "video" in signatures:
+        # Whole videos, in another size than that of the model.
+        videos = [longrange.draw_clip(seed)[0] for seed in range(VIDEOS)]
+        expected = [
+            model.predict(model.preprocess(frames), verbose=0)
+            for frames in videos
+        ]
+
+        def of_video(frames):
+            return served["video"](frames=tf.constant(frames))["probabilities"]
+
+        expected, videos = np.concatenate(expected), np.stack(videos)
+        line = _line("video", expected, of_video, videos, tolerance)
+        lines.append(line.replace("logit", "probability"))
+    return lines
+
+
+def _line(signature, expected, predict, clips, tolerance):
     try:
-        archive.write_out(partial, verbose=False)
-        assets = pathlib.Path(partial) / "assets"
-        assets.mkdir(exist_ok=True)
-        (assets / "labels.txt").write_text("\n".join(labels) + "\n")
-        os.chmod(partial, 0o755)
-        os.replace(partial, target)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
-    return str(target)
+        return f"{signature}: {compare(expected, predict, clips, tolerance)}"
+    except ExportError as error:
+        raise ExportError(f"{error} (signature {signature!r})") from error

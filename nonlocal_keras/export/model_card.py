@@ -1,0 +1,80 @@
+"""The card beside an exported model."""
+
+import math
+
+import keras
+
+from nonlocal_keras import macs
+from nonlocal_keras.export.parity import sizes_of_clips
+from nonlocal_keras.export.signatures import SIGNATURES
+
+
+def make_card(model, name, labels):
+    """Gives the card of a model without a record: what it tells itself.
+
+    Args:
+        model: A `nonlocal_keras.models.VideoClassifier`.
+        name: String.
+        labels: Sequence of class names.
+
+    Returns:
+        String of Markdown.
+    """
+    backbone = model.backbone
+    describe = getattr(backbone, "describe", lambda: backbone.name)
+    frames, height, width = sizes_of_clips(model)
+    more = f" and {len(labels) - 10} more" if len(labels) > 10 else ""
+    rows = {
+        "clip": f"{frames} frames of {height} x {width} pixels; the model "
+        f"takes {_shape(model.input_shape[1:4])}",
+        "preprocessing": model.preprocessing or "unknown",
+        "parameters": f"{_parameters(model):,}",
+        "multiply-adds per clip": _macs(model, (frames, height, width)),
+        "outputs": keras.activations.serialize(model.activation),
+        "classes": f"{len(labels)}: {', '.join(labels[:10])}{more}",
+    }
+    table = "\n".join(f"| {key} | {value} |" for key, value in rows.items())
+    return (
+        f"# {name}\n\n{describe()}.\n\n| | |\n|---|---|\n{table}\n\n"
+        "The file of the model has no record, so that its source, the licence "
+        "of its weights and its accuracy are not known here.\n"
+    )
+
+
+def with_signatures(card, signatures, lines):
+    """Adds what a client calls, and how the comparison went.
+
+    Args:
+        card: String of Markdown.
+        signatures: Sequence of names of `export.signatures`.
+        lines: Sequence of strings, the results of the comparison.
+    """
+    rows = []
+    for name in signatures:
+        key, holds, outputs = SIGNATURES[name]
+        given = ", ".join(f"`{output}`" for output in outputs)
+        rows.append(f"| `{name}` | `{key}`: {holds} | {given} |")
+    rows, lines = "\n".join(rows), "\n".join(f"- {line}" for line in lines)
+    return (
+        f"{card.rstrip()}\n\n## Signatures\n\n| name | input | outputs |\n"
+        f"|---|---|---|\n{rows}\n\n## Against the Keras model\n\n{lines}\n"
+    )
+
+
+def _shape(sizes):
+    frames, height, width = ("any" if n is None else n for n in sizes)
+    return f"{frames} frames of {height} x {width}"
+
+
+def _parameters(model):
+    statistics = ("moving_mean", "moving_variance")
+    weights = [w for w in model.weights if w.name not in statistics]
+    return sum(math.prod(weight.shape) for weight in weights)
+
+
+def _macs(model, sizes):
+    try:
+        cost = macs.total(macs.count(model, (*sizes, model.input_shape[4])))
+    except ValueError as error:
+        return f"not counted: {error}"
+    return f"{cost.macs:,}"

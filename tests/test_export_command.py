@@ -1,0 +1,174 @@
+"""The command `nonlocal-keras export`."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import tensorflow as tf
+
+from nonlocal_keras import cli
+from tests import served
+from tests import small
+from tests import videos
+
+TINY = "nl_c2d_tiny_longrange"
+PLAIN = ("--signatures", "serving_default", "--no-warmup")
+
+
+def run(capsys, *argv):
+    capsys.readouterr()
+    status = cli.main(["export", *map(str, argv)])
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("models") / "mine.keras"
+    small.classifier(preprocessing=served.PREPROCESSING).save(path)
+    return path
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "out"
+
+
+def test_a_model_of_the_zoo_is_exported_with_its_card(capsys, out):
+    status, text, _ = run(capsys, TINY, "--to", "serving", out)
+    folder = out / TINY / "1"
+    assert status == 0 and f"wrote {folder}" in text
+    assert "serving_default: parity: 4 clips" in text
+    assert "video: parity: 2 clips" in text
+    card = (folder / "card.md").read_text()
+    assert "95% interval" in card and "## Signatures" in card
+    loaded = tf.saved_model.load(str(folder))
+    outputs = loaded.signatures["video"](
+        frames=tf.zeros((1, 20, 50, 60, 3), "uint8")
+    )
+    assert set(outputs["top_labels"].numpy()[0]) == {b"same", b"different"}
+
+
+def test_a_file_is_exported_under_its_own_name_on_real_videos(
+    capsys, out, file, tmp_path
+):
+    video = videos.write_video(tmp_path / "grey.mp4")
+    labels = tmp_path / "labels.txt"
+    labels.write_text("a\nb\nc\n")
+    flags = ("--labels", labels, "--clips", video, video, *PLAIN)
+    for version in ("1", "2"):
+        status, text, _ = run(capsys, file, "--to", "serving", out, *flags)
+        folder = out / "mine" / version
+        assert status == 0 and f"wrote {folder}" in text
+    assert "parity: 2 clips" in text
+    assert (folder / "assets/labels.txt").read_text() == "a\nb\nc\n"
+    assert "no record" in (folder / "card.md").read_text()
+
+
+def test_optimize_folds_and_says_how_far_it_is(capsys, out, file):
+    status, text, _ = run(
+        capsys, file, "--to", "serving", out, "--optimize", *PLAIN
+    )
+    assert status == 0 and "optimize: parity: 4 clips" in text
+    graph = (out / "mine" / "1" / "saved_model.pb").read_bytes()
+    assert b"FusedBatchNormV3" not in graph
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--to", "onnx", "--name", "x"), "`--name` is for --to serving"),
+        (("--to", "litert", "--no-warmup"), "`--no-warmup` is for --to serv"),
+        (
+            ("--to", "serving", "--quantization", "int8"),
+            "`--quantization` is for --to litert",
+        ),
+        (("--to", "serving", "--labels", "none.txt"), "`--labels` must be a t"),
+        (("--to", "serving", "--labels", __file__), "`--labels` must hold 3"),
+        (("--to", "serving", "--clips", __file__), "Not one of the 1 videos"),
+        (("--to", "serving", "--version", "0"), "`version` must be"),
+    ],
+)
+def test_a_wrong_flag_is_named_and_nothing_is_written(
+    capsys, out, file, flags, words
+):
+    status, _, err = run(capsys, file, out, *flags)
+    assert status == 1 and words in err
+    assert not out.exists()
+
+
+def test_one_broken_video_among_others_is_an_error(capsys, out, file, tmp_path):
+    video = videos.write_video(tmp_path / "grey.mp4")
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"no video")
+    flags = ("--to", "serving", "--clips", video, broken)
+    status, _, err = run(capsys, file, out, *flags)
+    assert status == 1 and "broken.mp4" in err
+    assert not out.exists()
+
+
+def test_a_name_that_is_not_there_is_told(capsys, out, tmp_path):
+    status, _, err = run(capsys, "nl_c2d_tini", "--to", "serving", out)
+    assert status == 1 and f"Did you mean '{TINY}'" in err
+    missing = tmp_path / "missing.keras"
+    status, _, err = run(capsys, missing, "--to", "serving", out)
+    assert status == 1 and "a .keras file that exists" in err
+
+
+def test_a_file_that_is_no_classifier_is_told(capsys, out, tmp_path):
+    path = tmp_path / "text.keras"
+    path.write_text("no model")
+    status, _, err = run(capsys, path, "--to", "serving", out)
+    assert status == 1 and "as model.save(path) writes it" in err
+    small.classifier().backbone.save(path)
+    status, _, err = run(capsys, path, "--to", "serving", out)
+    assert status == 1 and "must hold a VideoClassifier" in err
+    assert not out.exists()
+
+
+def test_a_version_that_exists_is_not_written_again(capsys, out, file):
+    flags = ("--to", "serving", "--version", 7, *PLAIN)
+    assert run(capsys, file, out, *flags)[0] == 0
+    before = (out / "mine" / "7" / "saved_model.pb").stat().st_mtime_ns
+    status, _, err = run(capsys, file, out, *flags)
+    assert status == 1 and "`version` must be new" in err
+    after = (out / "mine" / "7" / "saved_model.pb").stat().st_mtime_ns
+    assert before == after
+
+
+def test_a_folder_that_cannot_be_written_is_told(capsys, out, file):
+    out.write_text("a file")
+    status, _, err = run(capsys, file, "--to", "serving", out, *PLAIN)
+    assert status == 1 and "`OUT` cannot be written" in err
+
+
+def test_a_model_of_nan_is_not_exported(capsys, out, tmp_path):
+    path = tmp_path / "nan.keras"
+    model = small.classifier()
+    kernel, bias = model.get_layer("pred").get_weights()
+    model.get_layer("pred").set_weights([kernel * float("nan"), bias])
+    model.save(path)
+    status, _, err = run(capsys, path, "--to", "serving", out, *PLAIN)
+    assert status == 1 and "must predict what the model predicts" in err
+    assert not out.exists()
+
+
+def test_an_unknown_target_is_an_error_of_the_parser(capsys, file, out):
+    with pytest.raises(SystemExit) as error:
+        cli.main(["export", str(file), "--to", "tflite", str(out)])
+    assert error.value.code == 2
+    assert "'serving', 'litert', 'onnx'" in capsys.readouterr().err
+
+
+def test_another_backend_is_told_to_change(out, file):
+    done = subprocess.run(
+        [sys.executable, "-m", "nonlocal_keras.cli", "export"]
+        + [str(file), "--to", "serving", str(out)],
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "Set KERAS_BACKEND=tensorflow" in done.stderr
+    assert not out.exists()
