@@ -58,9 +58,9 @@ def concatenation(theta, phi, w_f, mask=None):
         mask: Boolean tensor `(batch, keys)`, `True` where a key is valid.
     """
     channels = theta.shape[-1]
-    a = ops.matmul(theta, ops.expand_dims(w_f[:channels], -1))  # (B, N, 1)
-    b = ops.matmul(phi, ops.expand_dims(w_f[channels:], -1))  # (B, M, 1)
-    f = ops.relu(a + ops.transpose(b, (0, 2, 1)))
+    a = ops.matmul(theta, w_f[:channels])  # (B, N)
+    b = ops.matmul(phi, w_f[channels:])  # (B, M)
+    f = ops.relu(ops.expand_dims(a, -1) + ops.expand_dims(b, 1))
     return _divide_by_number_of_keys(f, mask)
 
 
