@@ -10,8 +10,7 @@ from nonlocal_keras.layers.video import VideoConv3D
 from nonlocal_keras.models import VideoClassifier
 from nonlocal_keras.models import VideoResNet
 
-# Weights of 16 bits; everything else of the model is as it was.
-DTYPES = (None, "bfloat16")
+DTYPES = (None, "float32", "bfloat16")
 
 
 def optimize_for_inference(model, dtype=None):
@@ -32,8 +31,8 @@ def optimize_for_inference(model, dtype=None):
         model: A `nonlocal_keras.models.VideoClassifier` on a `VideoResNet`, or
             a `VideoResNet`.
         dtype: `"bfloat16"` to keep and compute features in 16 bits, for
-            processors that have instructions for it. `None` for the dtype of
-            the model.
+            processors that have instructions for it; `"float32"` for a model
+            of mixed precision. `None` for the dtype of the model.
 
     Returns:
         A model of the same kind with the same inputs and outputs.

@@ -4,10 +4,14 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
 from nonlocal_keras import cli
+from nonlocal_keras import models
+from nonlocal_keras.export import litert
+from nonlocal_keras.export import onnx
 from tests import served
 from tests import small
 from tests import videos
@@ -75,11 +79,76 @@ def test_optimize_folds_and_says_how_far_it_is(capsys, out, file):
     assert b"FusedBatchNormV3" not in graph
 
 
+def test_a_model_of_the_zoo_goes_to_litert_with_its_labels(capsys, tmp_path):
+    path = tmp_path / "m.tflite"
+    status, text, _ = run(capsys, TINY, "--to", "litert", path)
+    assert status == 0 and f"wrote {path}" in text
+    assert "parity: 4 clips" in text
+    assert litert.runner(path)
+    labels = (tmp_path / "m.labels.txt").read_text().split()
+    assert set(labels) == {"same", "different"}
+
+
+def test_int8_is_measured_and_compared_on_the_videos(capsys, tmp_path):
+    clips = [videos.write_video(tmp_path / f"{i}.mp4") for i in range(2)]
+    path = tmp_path / "m.tflite"
+    flags = ("--quantization", "int8", "--tolerance", 0.5, "--clips", *clips)
+    status, text, err = run(capsys, TINY, path, "--to", "litert", *flags)
+    assert status == 0, err
+    assert "parity: 2 clips" in text
+
+
+def test_a_model_of_any_size_gets_one_for_litert(capsys, tmp_path):
+    source, path = tmp_path / "any.keras", tmp_path / "m.tflite"
+    backbone = models.from_name(
+        "nl_c2d_tiny", stem_width=4, input_shape=(None, None, None, 3)
+    )
+    models.VideoClassifier(backbone, 3).save(source)
+    status, _, err = run(capsys, source, "--to", "litert", path)
+    assert status == 1 and "`shape` must give the frames" in err
+    flags = ("--shape", 4, 32, 48)
+    status, _, err = run(capsys, source, path, "--to", "litert", *flags)
+    assert status == 0, err
+    assert litert.runner(path)(np.zeros((1, 4, 32, 48, 3))).shape == (1, 3)
+
+
+def test_a_file_goes_to_onnx(capsys, file, tmp_path):
+    path = tmp_path / "m.onnx"
+    status, text, _ = run(capsys, file, "--to", "onnx", path)
+    assert status == 0 and f"wrote {path}" in text
+    assert "parity: 4 clips" in text
+    assert onnx.runner(path)
+
+
+@pytest.mark.parametrize(
+    "target, name", [("litert", "m.tflite"), ("onnx", "m.onnx")]
+)
+def test_beyond_the_tolerance_no_file_is_left(
+    capsys, file, tmp_path, target, name
+):
+    flags = ("--to", target, "--tolerance", 0)
+    status, _, err = run(capsys, file, tmp_path / name, *flags)
+    assert status == 1 and "must predict what the model predicts" in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_library_that_is_missing_is_told_with_its_install_line(
+    capsys, file, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "tf2onnx", None)
+    path = tmp_path / "m.onnx"
+    status, _, err = run(capsys, file, "--to", "onnx", path)
+    assert status == 1 and "pip install 'nonlocal-keras[onnx]'" in err
+
+
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
         (("--to", "onnx", "--name", "x"), "`--name` is for --to serving"),
+        (("--to", "onnx"), "`OUT` must end in .onnx"),
+        (("--to", "litert"), "`OUT` must end in .tflite"),
         (("--to", "litert", "--no-warmup"), "`--no-warmup` is for --to serv"),
+        (("--to", "litert", "--optimize"), "`--optimize` is for --to serv"),
         (
             ("--to", "serving", "--quantization", "int8"),
             "`--quantization` is for --to litert",

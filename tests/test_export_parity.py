@@ -26,6 +26,11 @@ def test_the_difference_is_a_part_of_the_largest_logit():
     assert result.relative == pytest.approx(0.1)
 
 
+def test_logits_of_zero_are_no_accident():
+    zero = np.zeros_like(LOGITS)
+    assert parity.compare(zero, answers(zero), CLIPS, 1e-4).relative == 0.0
+
+
 def test_another_best_class_lowers_the_agreement():
     received = LOGITS.copy()
     received[0] = [2.1, 2.0]

@@ -1,5 +1,6 @@
 """What README and docs show is what happens."""
 
+import configparser
 import pathlib
 import re
 import shlex
@@ -129,6 +130,16 @@ def test_every_call_of_a_benchmark_has_valid_choices():
         assert done.returncode == 0, done.stderr
 
 
+def test_every_extra_that_is_installed_is_one():
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg")
+    told = [c for c in commands() if c.startswith("pip install '.[")]
+    assert len(told) == 4
+    for line in told:
+        for extra in re.search(r"\[(.+)\]", line)[1].split(","):
+            assert extra in settings["options.extras_require"], line
+
+
 def test_no_shell_command_goes_unchecked():
     known = (
         "make ",
@@ -136,6 +147,7 @@ def test_no_shell_command_goes_unchecked():
         "python train.py ",
         "python -m benchmarks.",
         "git clone ",
+        "pip install '.[",
         # The server is no package; the other one runs in
         # tests/test_export_clients.py.
         "docker run ",
@@ -148,7 +160,6 @@ def test_no_shell_command_goes_unchecked():
         "export SLOWFAST=$PWD/SlowFast",
         "peer=build/benchmarks/torch/bin/python",
         "pip install .",
-        'pip install ".[serving]"',
         # Hours, and gigabytes of other projects.
         "benchmarks/parity/run.sh .venv/bin/python build/parity",
     }

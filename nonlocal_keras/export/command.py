@@ -9,10 +9,11 @@ from nonlocal_keras.export.signatures import SIGNATURES
 
 # Flags of one target; with another one they would change nothing.
 FLAGS = {
-    "serving": ("version", "name", "signatures", "warmup"),
-    "litert": ("quantization",),
+    "serving": ("version", "name", "signatures", "warmup", "optimize"),
+    "litert": ("quantization", "shape"),
     "onnx": (),
 }
+ENDINGS = {"serving": "", "litert": ".tflite", "onnx": ".onnx"}
 QUANTIZATIONS = ("float16", "dynamic", "int8")
 # Where `optimize_for_inference` promises the same logits.
 OPTIMIZED = 1e-4
@@ -55,9 +56,9 @@ def add_parser(commands, parents):
         help="videos to compare on; without it clips are drawn",
     )
     parser.add_argument(
-        "--optimize",
-        action="store_true",
-        help="fold the normalizations first, for speed",
+        "--tolerance",
+        type=float,
+        help="the most that a logit may differ, as a part of the largest",
     )
     serving = parser.add_argument_group("for --to serving")
     serving.add_argument(
@@ -65,6 +66,12 @@ def add_parser(commands, parents):
     )
     serving.add_argument("--name", help="the name of the model at the server")
     serving.add_argument("--signatures", nargs="+", choices=tuple(SIGNATURES))
+    serving.add_argument(
+        "--optimize",
+        action="store_true",
+        default=None,
+        help="fold the normalizations first, for speed; the others always do",
+    )
     serving.add_argument(
         "--no-warmup",
         dest="warmup",
@@ -74,7 +81,19 @@ def add_parser(commands, parents):
         "tensorflow-serving-api",
     )
     litert = parser.add_argument_group("for --to litert")
-    litert.add_argument("--quantization", choices=QUANTIZATIONS)
+    litert.add_argument(
+        "--quantization",
+        choices=QUANTIZATIONS,
+        help="16 or 8 bits in place of float32; int8 measures ranges on "
+        "--clips",
+    )
+    litert.add_argument(
+        "--shape",
+        nargs=3,
+        type=int,
+        metavar=("FRAMES", "HEIGHT", "WIDTH"),
+        help="of a clip, where the model leaves it free",
+    )
     parser.set_defaults(run=run)
 
 
@@ -84,8 +103,10 @@ def run(arguments):
     model, name, card = _load(arguments)
     if arguments.labels is not None:
         model.labels = _labels(arguments.labels, model.num_classes)
-    if arguments.optimize:
+    if options.pop("optimize", False):
         model = _optimize(model)
+    if arguments.tolerance is not None:
+        options["tolerance"] = arguments.tolerance
     if arguments.clips is not None:
         options["clips"] = _clips(model, arguments.clips)
     output = arguments.output
@@ -98,11 +119,16 @@ def run(arguments):
         elif arguments.to == "litert":
             from nonlocal_keras.export.litert import to_litert
 
+            if arguments.quantization == "int8":
+                options["representative"] = options.get("clips")
             to_litert(model, output, **options)
         else:
             from nonlocal_keras.export.onnx import to_onnx
 
             to_onnx(model, output, **options)
+    except ImportError as error:
+        # A library that is not there, and how to install it.
+        raise ExportError(str(error)) from error
     except OSError as error:
         raise ExportError(
             f"`OUT` cannot be written: {error.strerror or error}. "
@@ -122,6 +148,11 @@ def _options(arguments):
                     f"`--{word}` is for --to {target} and would change "
                     f"nothing. Received: --to {arguments.to}"
                 )
+    if not arguments.output.endswith(ENDINGS[arguments.to]):
+        raise ExportError(
+            f"`OUT` must end in {ENDINGS[arguments.to]} for --to "
+            f"{arguments.to}. Received: {arguments.output}"
+        )
     flags = {flag: getattr(arguments, flag) for flag in FLAGS[arguments.to]}
     return {flag: value for flag, value in flags.items() if value is not None}
 

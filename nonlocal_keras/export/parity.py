@@ -71,7 +71,7 @@ def compare(expected, predict, clips, tolerance):
     parity = Parity(
         clips=len(clips),
         absolute=absolute,
-        relative=absolute / float(np.max(np.abs(expected))),
+        relative=absolute / max(float(np.max(np.abs(expected))), 1e-30),
         agreement=float(np.mean(same)),
         tolerance=tolerance,
     )
@@ -84,7 +84,7 @@ def compare(expected, predict, clips, tolerance):
     return parity
 
 
-def sample_clips(model, count, first_seed=0):
+def sample_clips(model, count, first_seed=0, shape=None):
     """Draws clips of moving shapes as the model takes them.
 
     They are clips of `nonlocal_keras.data.longrange`, brought to the frames,
@@ -94,13 +94,14 @@ def sample_clips(model, count, first_seed=0):
         model: A `nonlocal_keras.models.VideoClassifier`.
         count: Integer, the number of clips.
         first_seed: Integer; clip `i` is drawn from `first_seed + i`.
+        shape: Tuple `(frames, height, width)`. `None` for those of the model
+            and, where it takes any, those of its `preprocessing`, else 8
+            frames of 64 pixels.
 
     Returns:
-        float32 array `(count, frames, height, width, 3)`. Where the model
-        takes any number of frames or any size, that of its `preprocessing`,
-        else 8 frames of 64 pixels.
+        float32 array `(count, frames, height, width, 3)`.
     """
-    frames, height, width = sizes_of_clips(model)
+    frames, height, width = shape or sizes_of_clips(model)
     spec = ClipSpec.from_config(_ANY_SIZE | (model.preprocessing or {}))
     clips = []
     for seed in range(first_seed, first_seed + count):

@@ -1,0 +1,127 @@
+"""What exported files cost and how well they predict, beside TensorFlow.
+
+    python -m benchmarks.export_weights build/benchmarks/weights
+    python -m benchmarks.export build/benchmarks/weights
+
+Exports every model to every target, compares each file with the Keras model
+on test clips of the weights' task, and lets all of them run in turn. See
+docs/benchmarks.md.
+"""
+
+import argparse
+import pathlib
+import sys
+import tempfile
+
+import numpy as np
+
+from benchmarks import driver
+from benchmarks import export_weights
+from benchmarks import machine
+from benchmarks import results
+from benchmarks import workers
+
+QUANTIZATIONS = ("float16", "dynamic", "int8")
+TARGETS = ("serving", "onnx", "litert", *QUANTIZATIONS)
+# Keras models in a graph: as they are, and made for inference.
+GRAPHS = ("keras", "optimized", "bfloat16")
+HEADER = ["model", "way", "size", "difference", "same class", "accuracy"]
+HEADER += ["latency", "keras / way", "optimized / way"]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "weights", type=pathlib.Path, help="what export_weights has written"
+    )
+    parser.add_argument("--clips", type=int, default=100)
+    parser.add_argument(
+        "--model", nargs="+", choices=export_weights.MODELS, default=None
+    )
+    parser.add_argument("--threads", type=int, default=machine.threads())
+    parser.add_argument("--budget", type=float, default=20.0)
+    parser.add_argument(
+        "--results",
+        type=pathlib.Path,
+        default=workers.ROOT / "benchmarks" / "results",
+    )
+    run(parser.parse_args())
+
+
+def run(arguments):
+    begin = driver.starter(
+        sys.executable, "benchmarks.export_ours", arguments.threads
+    )
+    found = results.Results(
+        arguments.results,
+        "export",
+        machine.describe(arguments.threads, driver.versions({"ours": begin})),
+        "python -m benchmarks.export",
+    )
+    for name in arguments.model or export_weights.MODELS:
+        weights = arguments.weights / f"{name}.keras"
+        with tempfile.TemporaryDirectory() as folder:
+            folder = pathlib.Path(folder)
+            told = {"weights": str(weights), "folder": str(folder)}
+            rows = {
+                way: exported(begin, {**told, "way": way}, arguments.clips)
+                for way in (*GRAPHS, *TARGETS)
+            }
+            ways = {way: (begin, {**told, "way": way}) for way in rows}
+            seconds, ratios = driver.take_turns(
+                ways,
+                arguments.budget,
+                [(graph, way) for graph in GRAPHS[:2] for way in ways],
+            )
+        for way, row in rows.items():
+            found.add(
+                {"model": name, "way": way},
+                clips=arguments.clips,
+                seconds=seconds[way],
+                ratio={g: ratios[f"{g} / {way}"] for g in GRAPHS[:2]},
+                **row,
+            )
+        write(found)
+
+
+def exported(begin, case, clips):
+    """Makes a file and lets it predict, in a process of its own."""
+    with begin() as worker:
+        worker.ask("prepare", case={**case, "make": clips})
+        worker.ask("run")
+        told = worker.ask("tell")
+    print(case["way"], told, flush=True)
+    return told
+
+
+def write(found):
+    rows = [
+        [
+            row["case"]["model"],
+            row["case"]["way"],
+            results.megabytes(row["size"] / 1e6) if row["size"] else "–",
+            f"{row['relative']:.1e}",
+            f"{row['agreement']:.1%}",
+            f"{row['accuracy']:.1%}",
+            results.seconds(row["seconds"]["median"]),
+            *(results.ratio(row["ratio"][graph]) for graph in GRAPHS[:2]),
+        ]
+        for row in found.rows
+    ]
+    found.write_page("## Exported files", results.table(HEADER, rows))
+
+
+def compare(expected, received, labels):
+    """What a way loses: difference, agreement, accuracy."""
+    best = received.argmax(axis=-1)
+    return {
+        "relative": float(
+            np.abs(received - expected).max() / np.abs(expected).max()
+        ),
+        "agreement": float(np.mean(best == expected.argmax(axis=-1))),
+        "accuracy": float(np.mean(best == labels)),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""The worker of `benchmarks.export`: makes one file, or runs it."""
+
+import os
+import pathlib
+import platform
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import nonlocal_keras
+from benchmarks import export as driver
+from benchmarks import export_weights
+from benchmarks import serving
+from nonlocal_keras import export
+from nonlocal_keras.export import litert
+from nonlocal_keras.export import onnx
+
+SHAPE = export_weights.FRAMES, export_weights.SIZE, export_weights.SIZE
+# Wide: what a file loses is what is measured here.
+TOLERANCE = 1.0
+
+
+def prepare(case):
+    if "make" in case:
+        return _make(case)
+    run = _runner(case)
+    clips, _ = export_weights.clips(export_weights.TEST, 1, export_weights.SIZE)
+    clip = tf.constant(clips) if case["way"] in driver.GRAPHS else clips
+    return serving.Work(lambda: run(clip), lambda y: {"logits": np.asarray(y)})
+
+
+def _make(case):
+    """Exports, predicts test clips, and tells what was lost."""
+
+    def work():
+        clips, labels = export_weights.clips(
+            export_weights.TEST, case["make"], export_weights.SIZE
+        )
+        model = _model(case)
+        expected = model.logits.predict(clips, batch_size=1, verbose=0)
+        size = _export(model, case, clips[:2])
+        run = _runner(case)
+        received = np.concatenate([np.asarray(run(c[None])) for c in clips])
+        told = driver.compare(expected, received, labels)
+        return {**told, "size": size}
+
+    told = {}
+    return serving.Work(lambda: told.update(work()), dict, lambda: told)
+
+
+def _export(model, case, clips):
+    """Writes the file of a way; gives its bytes, or None for a graph."""
+    way, path = case["way"], _path(case)
+    if way in driver.GRAPHS:
+        return None
+    if way == "serving":
+        model.preprocessing = {
+            "frames": SHAPE[0],
+            "size": SHAPE[1],
+            "short_side": SHAPE[1],
+            "mean": [0.5] * 3,
+            "std": [0.5] * 3,
+        }
+        export.to_serving(model, path, clips=clips, warmup=False)
+        return sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
+    if way == "onnx":
+        return export.to_onnx(model, path, clips).size
+    representative = None
+    if way == "int8":
+        representative, _ = export_weights.clips(
+            export_weights.FITTING, 64, export_weights.SIZE
+        )
+    return export.to_litert(
+        model,
+        path,
+        None if way == "litert" else way,
+        representative,
+        clips,
+        tolerance=TOLERANCE,
+    ).size
+
+
+def _path(case):
+    return pathlib.Path(case["folder"], case["way"])
+
+
+def _runner(case):
+    """Function from a clip to its logits, by one way."""
+    way, path = case["way"], _path(case)
+    threads = int(os.environ["TF_NUM_INTRAOP_THREADS"])
+    if way == "onnx":
+        return onnx.runner(path, threads)
+    if way == "serving":
+        signature = tf.saved_model.load(path / "1").signatures[
+            "serving_default"
+        ]
+        return lambda clip: signature(clip=tf.constant(clip))["logits"]
+    if way not in driver.GRAPHS:
+        return litert.runner(path, threads)
+    model = _model(case)
+    if way != "keras":
+        model = nonlocal_keras.optimize_for_inference(
+            model, dtype="bfloat16" if way == "bfloat16" else None
+        )
+    graph = tf.function(
+        lambda clip: model.logits(clip, training=False), autograph=False
+    )
+    graph.get_concrete_function(tf.TensorSpec((1, *SHAPE, 3)))
+    return graph
+
+
+def _model(case):
+    return keras.saving.load_model(case["weights"], compile=False)
+
+
+if __name__ == "__main__":
+    serving.serve(
+        prepare,
+        {
+            "python": platform.python_version(),
+            "nonlocal_keras": nonlocal_keras.__version__,
+            "tensorflow": tf.__version__,
+            "keras": keras.__version__,
+            "threads": int(os.environ["TF_NUM_INTRAOP_THREADS"]),
+        },
+    )

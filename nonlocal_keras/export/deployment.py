@@ -1,0 +1,110 @@
+"""What files for other runtimes have in common: their graph and their proof."""
+
+import dataclasses
+import os
+import pathlib
+import tempfile
+
+import keras
+
+from nonlocal_keras.export import parity as comparison
+from nonlocal_keras.layers import NonLocal3D
+from nonlocal_keras.layers.video import VideoConv3D
+from nonlocal_keras.layers.video import VideoMaxPool3D
+from nonlocal_keras.optimize import optimize_for_inference
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportedFile:
+    """A file that was compared with its model.
+
+    Attributes:
+        path: String.
+        size: Integer, bytes.
+        operators: Dictionary from the name of an operator to how often the
+            graph has it.
+        parity: `nonlocal_keras.export.parity.Parity`, what was found.
+    """
+
+    path: str
+    size: int
+    operators: dict
+    parity: comparison.Parity
+
+    def __str__(self):
+        kinds = ", ".join(f"{n} {name}" for name, n in self.operators.items())
+        return f"{self.path}: {self.size / 1e6:.1f} MB, {kinds}\n{self.parity}"
+
+
+def deployed(model, convolutions):
+    """Gives a copy of a model in the form that converts.
+
+    Args:
+        model: A `nonlocal_keras.models.VideoClassifier` on a `VideoResNet`.
+        convolutions: `"2d"` or `"3d"`, what the runtime has: convolutions
+            over frames and pixels through folded axes, or as they are.
+
+    Returns:
+        A model of the same kind, in float32.
+
+    Raises:
+        ValueError: If the model is of another kind, or the backend is not
+            TensorFlow, whose graphs are converted.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            "The file is made from the graph of TensorFlow. Set "
+            "KERAS_BACKEND=tensorflow and load the model again. Received: "
+            f"the backend {keras.backend.backend()!r}"
+        )
+    fast = optimize_for_inference(model, dtype="float32")
+    for layer in fast.backbone.layers:
+        if isinstance(layer, (VideoConv3D, VideoMaxPool3D)):
+            layer.implementation = convolutions
+        elif isinstance(layer, NonLocal3D):
+            # Other runtimes loop over tiles slowly, and do not search.
+            layer.implementation = "matrix"
+    return fast
+
+
+def heads(model):
+    """Gives the model with the outputs `logits` and `probabilities`."""
+    outputs = {
+        "logits": model.logits.outputs[0],
+        "probabilities": model.outputs[0],
+    }
+    return keras.Model(model.inputs, outputs)
+
+
+def write_compared(
+    path, content, operators, runner, expected, clips, tolerance
+):
+    """Writes a file that has its name only if it predicts the same.
+
+    Args:
+        path: String or path. A file that is there is replaced at the end.
+        content: Bytes.
+        operators: Dictionary, see `ExportedFile`.
+        runner: Function from a path to a function from clips to logits.
+        expected: Array `(clips, classes)`, the logits of the model.
+        clips: Array `(clips, frames, height, width, 3)`.
+        tolerance: Float, see `nonlocal_keras.export.parity.compare`.
+
+    Returns:
+        An `ExportedFile`; it is also printed.
+
+    Raises:
+        ExportError: If the file predicts otherwise. Nothing is left.
+    """
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(
+        prefix=".partial-", dir=path.parent
+    ) as partial:
+        written = pathlib.Path(partial) / path.name
+        written.write_bytes(content)
+        parity = comparison.compare(expected, runner(written), clips, tolerance)
+        os.replace(written, path)
+    exported = ExportedFile(str(path), len(content), operators, parity)
+    print(exported)
+    return exported

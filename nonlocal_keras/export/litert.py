@@ -1,0 +1,253 @@
+"""Writes a model for LiteRT, with builtin operators only."""
+
+import pathlib
+import tempfile
+
+import keras
+import numpy as np
+
+from nonlocal_keras.export import deployment
+from nonlocal_keras.export import parity as comparison
+
+# The most that logits may differ, as a part of the largest one.
+TOLERANCES = {None: 1e-4, "float16": 1e-2, "dynamic": 0.1, "int8": 0.25}
+CLIPS = 4
+# Ranges of activations are taken from so many clips, of other seeds than
+# those of the comparison.
+REPRESENTATIVE, FIRST_SEED = 64, 1_000_000
+# In 8 bits the products of all pairs are slow: LiteRT has no fast kernel.
+KEPT_IN_FLOAT = ["BATCH_MATMUL", "SOFTMAX"]
+INSTALL = "pip install 'nonlocal-keras[litert]'"
+
+
+def to_litert(
+    model,
+    path,
+    quantization=None,
+    representative=None,
+    clips=None,
+    shape=None,
+    tolerance=None,
+):
+    """Writes a classifier as one LiteRT file, and compares the two.
+
+    The file takes `clip`, one float32 clip as the model takes it, and gives
+    `logits` and `probabilities`. It has builtin operators only, so that every
+    runtime runs it. Class names go to a text file beside it, one per line.
+
+    Example:
+
+    >>> model = zoo.load("nl_c2d_tiny_longrange")
+    >>> exported = nonlocal_keras.export.to_litert(
+    ...     model, "nl_c2d_tiny.tflite", "dynamic"
+    ... )
+    >>> print(exported.size, exported.parity.agreement)
+
+    Args:
+        model: A `nonlocal_keras.models.VideoClassifier` on a `VideoResNet`.
+        path: String or path of the file. One that is there is replaced when
+            the new one has passed.
+        quantization: `None` for float32; `"float16"` for weights of 16 bits,
+            half the size; `"dynamic"` for weights of 8 bits, a quarter of the
+            size, and activations that are rounded as they come; `"int8"` for
+            activations of ranges that are measured before. The products of
+            all pairs of positions and their softmax stay in float32.
+        representative: float32 array `(clips, frames, height, width, 3)`, the
+            clips that `"int8"` measures ranges on, normalized as the model
+            takes them. `None` for 64 drawn ones.
+        clips: As `representative`, clips for the comparison. `None` for 4
+            drawn ones, see `nonlocal_keras.export.sample_clips`.
+        shape: Tuple `(frames, height, width)` where the model leaves one
+            free. `None` for the shape of `clips`, or that of the model's
+            `preprocessing`.
+        tolerance: Float, the most that logits may differ, as a part of the
+            largest one. `None` for 1e-4, and 0.01, 0.1 and 0.25 for float16,
+            dynamic and int8.
+
+    Returns:
+        An `ExportedFile` with `path`, `size`, `operators` and `parity`. It is
+        also printed.
+
+    Raises:
+        ExportError: If an operator of the model has no builtin form, the
+            runtime cannot run the file, or it predicts otherwise than the
+            model. No file is left.
+        ValueError: If the model is of another kind, `quantization` is
+            unknown, or a size of the clip is.
+        ImportError: If `ai_edge_litert` is not installed.
+    """
+    if quantization not in TOLERANCES:
+        raise ValueError(
+            f"`quantization` must be one of {tuple(TOLERANCES)}. "
+            f"Received: quantization={quantization!r}"
+        )
+    if representative is not None and quantization != "int8":
+        raise ValueError(
+            "`representative` clips are for quantization='int8' alone. "
+            f"Received: quantization={quantization!r}"
+        )
+    _runtime()
+    fast = deployment.deployed(model, "2d")
+    shape = _shape(model, clips, shape)
+    if clips is None:
+        clips = comparison.sample_clips(model, CLIPS, shape=shape)
+    if quantization == "int8" and representative is None:
+        representative = comparison.sample_clips(
+            model, REPRESENTATIVE, FIRST_SEED, shape
+        )
+    expected = model.logits.predict(clips, batch_size=1, verbose=0)
+    content = _convert(fast, shape, quantization, representative)
+    if tolerance is None:
+        tolerance = TOLERANCES[quantization]
+    exported = deployment.write_compared(
+        path, content, operators(content), runner, expected, clips, tolerance
+    )
+    if model.labels is not None:
+        names = pathlib.Path(path).with_suffix(".labels.txt")
+        names.write_text("\n".join(model.labels) + "\n", encoding="utf-8")
+    return exported
+
+
+def runner(path, threads=None):
+    """Loads a file into the LiteRT runtime.
+
+    Example:
+
+    >>> run = nonlocal_keras.export.litert.runner("model.tflite", threads=2)
+    >>> logits = run(clip)
+
+    Args:
+        path: String or path.
+        threads: Integer; `None` for what LiteRT chooses.
+
+    Returns:
+        Function from a clip, float32 `(1, frames, height, width, 3)`, to
+        logits `(1, classes)`.
+
+    Raises:
+        ExportError: If the runtime cannot run the file.
+    """
+    interpreter = _runtime().Interpreter(str(path), num_threads=threads)
+    try:
+        interpreter.allocate_tensors()
+    except RuntimeError as error:
+        raise comparison.ExportError(
+            f"The LiteRT runtime must be able to run the file. {error}"
+        ) from error
+    run = interpreter.get_signature_runner()
+    return lambda clip: run(clip=np.asarray(clip, "float32"))["logits"]
+
+
+def operators(content):
+    """Counts the operators of a file, which must all be builtin.
+
+    Args:
+        content: Bytes of the file.
+
+    Returns:
+        Dictionary from names to numbers, the most frequent first.
+
+    Raises:
+        ExportError: If there is a custom operator, such as those of Flex.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    names = {
+        value: name
+        for name, value in vars(schema.BuiltinOperator).items()
+        if isinstance(value, int)
+    }
+    graph, found, custom = schema.Model.GetRootAs(content, 0), {}, set()
+    codes = [graph.OperatorCodes(i) for i in range(graph.OperatorCodesLength())]
+    for i in range(graph.SubgraphsLength()):
+        subgraph = graph.Subgraphs(i)
+        for j in range(subgraph.OperatorsLength()):
+            code = codes[subgraph.Operators(j).OpcodeIndex()]
+            if code.CustomCode():
+                custom.add(code.CustomCode().decode())
+            name = names[code.BuiltinCode()]
+            found[name] = found.get(name, 0) + 1
+    if custom:
+        raise comparison.ExportError(
+            "The file must have builtin operators only, since runtimes have "
+            f"no others. Received: {sorted(custom)}"
+        )
+    return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+def _runtime():
+    try:
+        from ai_edge_litert import interpreter
+    except ImportError as error:
+        raise ImportError(
+            f"`to_litert` needs ai-edge-litert: {INSTALL}. {error}"
+        ) from error
+    return interpreter
+
+
+def _shape(model, clips, shape):
+    """Frames, height and width, all known, of which the clips are."""
+    taken = tuple(model.input_shape[1:4])
+    of_clips = None if clips is None else np.shape(clips)[1:4]
+    usual = model.preprocessing or {}
+    usual = [usual.get(name) for name in ("frames", "size", "size")]
+    found = tuple(shape or of_clips or (a or b for a, b in zip(taken, usual)))
+    fits = len(found) == 3 and None not in found
+    fits = fits and all(n in (None, m) for n, m in zip(taken, found))
+    if not fits or of_clips not in (None, found):
+        raise ValueError(
+            "`shape` must give the frames, height and width of a clip where "
+            "the model leaves them free, since a LiteRT file has one shape: "
+            f"shape=(8, 224, 224). Received: shape={shape}, clips of "
+            f"{of_clips}, and a model of {taken}"
+        )
+    return found
+
+
+def _convert(model, shape, quantization, representative):
+    import tensorflow as tf
+
+    clip = tf.TensorSpec((1, *shape, 3), tf.float32, name="clip")
+    both = deployment.heads(model)
+    archive = keras.export.ExportArchive()
+    archive.track(both)
+    archive.add_endpoint(
+        "serving_default", lambda clip: both(clip, training=False), [clip]
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        # The way through a SavedModel turns variables into constants.
+        archive.write_out(folder, verbose=False)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+        if quantization is not None:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if quantization == "float16":
+            converter.target_spec.supported_types = [tf.float16]
+        try:
+            if quantization == "int8":
+                return _with_ranges(converter, representative)
+            return converter.convert()
+        except Exception as error:
+            # The converter has exceptions of several kinds, private ones too.
+            raise comparison.ExportError(
+                "Every layer must have a form of builtin operators. The "
+                f"converter says: {error}"
+            ) from error
+
+
+def _with_ranges(converter, clips):
+    """Converts with ranges of activations, and attention in float32."""
+    import tensorflow as tf
+
+    converter.representative_dataset = lambda: (
+        {"clip": clip[None]} for clip in clips
+    )
+    options = tf.lite.experimental.QuantizationDebugOptions(
+        denylisted_ops=KEPT_IN_FLOAT
+    )
+    debugger = tf.lite.experimental.QuantizationDebugger(
+        converter=converter,
+        debug_dataset=converter.representative_dataset,
+        debug_options=options,
+    )
+    return debugger.get_nondebug_quantized_model()

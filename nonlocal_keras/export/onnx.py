@@ -1,0 +1,170 @@
+"""Writes a model for ONNX runtimes."""
+
+import json
+
+import numpy as np
+
+from nonlocal_keras.export import deployment
+from nonlocal_keras.export import parity as comparison
+
+# What current runtimes read; ONNX Runtime since 1.14.
+OPSET = 18
+TOLERANCE = 1e-4
+CLIPS = 4
+AXES = ("batch", "frames", "height", "width", "channels")
+INSTALL = "pip install 'nonlocal-keras[onnx]'"
+
+
+def to_onnx(model, path, clips=None, tolerance=TOLERANCE):
+    """Writes a classifier as one ONNX file, and compares the two.
+
+    The file takes `clip`, float32 clips as the model takes them, and gives
+    `logits` and `probabilities`. The batch is free, and so are frames and size
+    where they are free in the model. Normalizations are folded into kernels,
+    and non-local blocks build their matrix. Class names and preprocessing
+    stand in the metadata of the file, as JSON.
+
+    Example:
+
+    >>> model = zoo.load("nl_c2d_tiny_longrange")
+    >>> exported = nonlocal_keras.export.to_onnx(model, "nl_c2d_tiny.onnx")
+    >>> print(exported.parity)
+
+    Args:
+        model: A `nonlocal_keras.models.VideoClassifier` on a `VideoResNet`.
+        path: String or path of the file. One that is there is replaced when
+            the new one has passed.
+        clips: float32 array `(clips, frames, height, width, 3)` for the
+            comparison, normalized as the model takes them. `None` for 4 drawn
+            ones, see `nonlocal_keras.export.sample_clips`.
+        tolerance: Float, the most that logits may differ, as a part of the
+            largest one. Defaults to 1e-4.
+
+    Returns:
+        An `ExportedFile` with `path`, `size`, `operators` and `parity`. It is
+        also printed.
+
+    Raises:
+        ExportError: If the file predicts otherwise than the model, or has an
+            operator that ONNX does not define. No file is left.
+        ValueError: If the model is of another kind.
+        ImportError: If `tf2onnx` or `onnxruntime` is not installed.
+    """
+    onnx, tf2onnx = _libraries()
+    # Axes that are folded into each other lose their sizes in the conversion
+    # where those are unknown; ONNX has the operations in 3D, as fast.
+    fast = deployment.deployed(model, "3d")
+    if clips is None:
+        clips = comparison.sample_clips(model, CLIPS)
+    expected = model.logits.predict(clips, batch_size=1, verbose=0)
+    graph = _convert(tf2onnx, fast)
+    operators = _operators(graph)
+    _name_axes(graph, model)
+    _add_metadata(onnx, graph, model)
+    return deployment.write_compared(
+        path,
+        graph.SerializeToString(),
+        operators,
+        runner,
+        expected,
+        clips,
+        tolerance,
+    )
+
+
+def runner(path, threads=None):
+    """Loads a file into ONNX Runtime.
+
+    Example:
+
+    >>> run = nonlocal_keras.export.onnx.runner("nl_c2d_tiny.onnx", threads=2)
+    >>> logits = run(clips)
+
+    Args:
+        path: String or path.
+        threads: Integer; `None` for what ONNX Runtime chooses.
+
+    Returns:
+        Function from clips, float32 `(batch, frames, height, width, 3)`, to
+        logits `(batch, classes)`.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(
+        str(path), options, providers=["CPUExecutionProvider"]
+    )
+
+    def run(clips):
+        (logits,) = session.run(["logits"], {"clip": np.asarray(clips)})
+        return logits
+
+    return run
+
+
+def _libraries():
+    try:
+        import onnx
+        import onnxruntime  # noqa: F401, needed for the comparison
+        import tf2onnx
+    except ImportError as error:
+        raise ImportError(
+            f"`to_onnx` needs onnx, onnxruntime and tf2onnx: {INSTALL}. {error}"
+        ) from error
+    return onnx, tf2onnx
+
+
+def _convert(tf2onnx, model):
+    import tensorflow as tf
+
+    both = deployment.heads(model)
+    clip = tf.TensorSpec(
+        (None, *model.input_shape[1:]), tf.float32, name="clip"
+    )
+    function = tf.function(
+        lambda clip: both(clip, training=False),
+        input_signature=[clip],
+        autograph=False,
+    )
+    graph, _ = tf2onnx.convert.from_function(
+        function, input_signature=[clip], opset=OPSET
+    )
+    return graph
+
+
+def _operators(graph):
+    """How often each operator is there; those that are none are refused."""
+    found, foreign = {}, []
+    for node in graph.graph.node:
+        found[node.op_type] = found.get(node.op_type, 0) + 1
+        if node.domain:
+            foreign.append(f"{node.op_type} at {node.name}")
+    if foreign:
+        raise comparison.ExportError(
+            "The model must consist of operators that ONNX defines. Received: "
+            + ", ".join(foreign)
+        )
+    return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+def _name_axes(graph, model):
+    """Names the free axes, which the converter numbers."""
+    (clip,) = graph.graph.input
+    for value in (clip, *graph.graph.output):
+        for name, axis in zip(AXES, value.type.tensor_type.shape.dim):
+            if not axis.HasField("dim_value"):
+                axis.dim_param = name
+
+
+def _add_metadata(onnx, graph, model):
+    told = {"labels": model.labels, "preprocessing": model.preprocessing}
+    onnx.helper.set_model_props(
+        graph,
+        {
+            name: json.dumps(value)
+            for name, value in told.items()
+            if value is not None
+        },
+    )
