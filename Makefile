@@ -41,6 +41,8 @@ bench: .venv/.bench
 	benchmarks/peers.sh $(PEERS)
 	$(BIN)/python -m benchmarks.op --peer=$(PEERS)/bin/python
 	$(BIN)/python -m benchmarks.model --peer=$(PEERS)/bin/python
+	$(BIN)/python -m benchmarks.export_weights build/benchmarks/weights
+	$(BIN)/python -m benchmarks.export build/benchmarks/weights
 
 lint: .venv/.test
 	$(BIN)/ruff check .

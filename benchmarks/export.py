@@ -18,6 +18,7 @@ import numpy as np
 from benchmarks import driver
 from benchmarks import export_weights
 from benchmarks import machine
+from benchmarks import plots
 from benchmarks import results
 from benchmarks import workers
 
@@ -109,6 +110,21 @@ def write(found):
         for row in found.rows
     ]
     found.write_page("## Exported files", results.table(HEADER, rows))
+    _plot(found.rows, found.file.with_suffix(".png"))
+
+
+def _plot(rows, path):
+    figure = plots.new_figure(10, 1.5 + 0.3 * len(rows))
+    axes = figure.subplots()
+    names = [" ".join(row["case"].values()) for row in rows]
+    ratios = [row["ratio"]["keras"]["median"] for row in rows]
+    models = list(export_weights.MODELS)
+    colours = [f"C{models.index(row['case']['model'])}" for row in rows]
+    axes.barh(names, ratios, color=colours)
+    axes.axvline(1.0, color="black", linewidth=1)
+    axes.invert_yaxis()
+    axes.set(xlabel="times as fast as the Keras model in a graph")
+    figure.savefig(path, dpi=120, bbox_inches="tight")
 
 
 def compare(expected, received, labels):

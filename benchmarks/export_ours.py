@@ -3,6 +3,7 @@
 import os
 import pathlib
 import platform
+from importlib import metadata
 
 import keras
 import numpy as np
@@ -17,6 +18,7 @@ from nonlocal_keras.export import litert
 from nonlocal_keras.export import onnx
 
 SHAPE = export_weights.FRAMES, export_weights.SIZE, export_weights.SIZE
+RUNTIMES = ("ai-edge-litert", "onnxruntime", "tf2onnx")
 # Wide: what a file loses is what is measured here.
 TOLERANCE = 1.0
 
@@ -62,7 +64,7 @@ def _export(model, case, clips):
             "mean": [0.5] * 3,
             "std": [0.5] * 3,
         }
-        export.to_serving(model, path, clips=clips, warmup=False)
+        export.to_serving(model, path, name="model", clips=clips, warmup=False)
         return sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
     if way == "onnx":
         return export.to_onnx(model, path, clips).size
@@ -92,9 +94,8 @@ def _runner(case):
     if way == "onnx":
         return onnx.runner(path, threads)
     if way == "serving":
-        signature = tf.saved_model.load(path / "1").signatures[
-            "serving_default"
-        ]
+        served = tf.saved_model.load(path / "model" / "1")
+        signature = served.signatures["serving_default"]
         return lambda clip: signature(clip=tf.constant(clip))["logits"]
     if way not in driver.GRAPHS:
         return litert.runner(path, threads)
@@ -122,6 +123,7 @@ if __name__ == "__main__":
             "nonlocal_keras": nonlocal_keras.__version__,
             "tensorflow": tf.__version__,
             "keras": keras.__version__,
+            **{name: metadata.version(name) for name in RUNTIMES},
             "threads": int(os.environ["TF_NUM_INTRAOP_THREADS"]),
         },
     )

@@ -152,11 +152,21 @@ def test_same_padding_of_keras_is_another_grid():
 )
 def test_conv_through_2d_equals_3d(kernel, strides, sizes):
     x = clip(sizes)
-    flat, full = (
+    flat, taps, full = (
         numpy(conv_layer(kernel, strides, implementation)(x))
-        for implementation in ("2d", "3d")
+        for implementation in ("2d", "taps", "3d")
     )
     np.testing.assert_allclose(flat, full, atol=1e-5)
+    np.testing.assert_allclose(taps, full, atol=1e-5)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 5])
+def test_products_per_tap_over_frames_equal_3d(frames):
+    taps, full = (
+        numpy(conv_layer((5, 1, 1), 1, implementation)(clip((frames, 2, 3))))
+        for implementation in ("taps", "3d")
+    )
+    np.testing.assert_allclose(taps, full, atol=1e-5)
 
 
 @EXAMPLES
@@ -194,10 +204,11 @@ def test_kernel_is_stored_as_of_conv3d(implementation):
 # === Unknown sizes and compilers ===
 
 
-@EVERY_IMPLEMENTATION
+@pytest.mark.parametrize("strides", [1, 2])
+@pytest.mark.parametrize("implementation", ["2d", "taps", "3d"])
 @pytest.mark.parametrize("kernel", KERNELS, ids=str)
-def test_conv_of_unknown_sizes(kernel, implementation):
-    layer = conv_layer(kernel, (2, 2, 2), implementation)
+def test_conv_of_unknown_sizes(kernel, implementation, strides):
+    layer = conv_layer(kernel, strides, implementation)
     inputs = keras.Input((None, None, None, 4))
     model = keras.Model(inputs, layer(inputs))
     assert model.output_shape == (None, None, None, None, 3)

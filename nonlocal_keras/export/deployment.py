@@ -41,8 +41,8 @@ def deployed(model, convolutions):
 
     Args:
         model: A `nonlocal_keras.models.VideoClassifier` on a `VideoResNet`.
-        convolutions: `"2d"` or `"3d"`, what the runtime has: convolutions
-            over frames and pixels through folded axes, or as they are.
+        convolutions: `"2d"`, `"taps"` or `"3d"`, which form of `VideoConv3D`
+            the runtime has and is fast at.
 
     Returns:
         A model of the same kind, in float32.
@@ -59,8 +59,10 @@ def deployed(model, convolutions):
         )
     fast = optimize_for_inference(model, dtype="float32")
     for layer in fast.backbone.layers:
-        if isinstance(layer, (VideoConv3D, VideoMaxPool3D)):
+        if isinstance(layer, VideoConv3D):
             layer.implementation = convolutions
+        elif isinstance(layer, VideoMaxPool3D):
+            layer.implementation = "3d" if convolutions == "3d" else "2d"
         elif isinstance(layer, NonLocal3D):
             # Other runtimes loop over tiles slowly, and do not search.
             layer.implementation = "matrix"

@@ -87,7 +87,8 @@ def to_litert(
             f"Received: quantization={quantization!r}"
         )
     _runtime()
-    fast = deployment.deployed(model, "2d")
+    floats = quantization in (None, "float16")
+    fast = deployment.deployed(model, "taps" if floats else "2d")
     shape = _shape(model, clips, shape)
     if clips is None:
         clips = comparison.sample_clips(model, CLIPS, shape=shape)

@@ -11,6 +11,7 @@ a size is a Python integer where it is known and a scalar tensor elsewhere.
 
 from keras import ops
 
+from nonlocal_keras.layers.time_conv import by_taps
 from nonlocal_keras.layers.time_conv import time_conv
 
 
@@ -62,7 +63,15 @@ def _max_pool_2d_or_less(x, size, strides):
     )
 
 
-def conv3d(x, kernel, strides, padding, dilation=(1, 1, 1), finish=lambda y: y):
+def conv3d(
+    x,
+    kernel,
+    strides,
+    padding,
+    dilation=(1, 1, 1),
+    finish=lambda y: y,
+    taps=False,
+):
     """3D convolution computed by one 2D convolution.
 
     Args:
@@ -74,24 +83,31 @@ def conv3d(x, kernel, strides, padding, dilation=(1, 1, 1), finish=lambda y: y):
         finish: Function of the channels, such as bias and activation. It is
             called before axes unfold, where backends fuse it with the
             convolution.
+        taps: Boolean, whether a kernel over frames becomes one product of
+            matrices per tap, where its stride is 1 and the number of frames
+            is known.
 
     Returns:
         Tensor of shape `(batch, frames', height', width', filters)`.
     """
     _, kh, kw, _, _ = kernel.shape
     if (kh, kw) == (1, 1) and strides[1:] == (1, 1) and not any(padding[1:]):
-        return _conv_over_time(x, kernel, strides[0], padding[0], finish)
+        return _conv_over_time(x, kernel, strides[0], padding[0], finish, taps)
     return _conv_over_space(x, kernel, strides, padding, dilation, finish)
 
 
-def _conv_over_time(x, kernel, stride, padding, finish):
+def _conv_over_time(x, kernel, stride, padding, finish, taps):
     batch, frames, height, width, channels = ops.shape(x)
     # (B, T, H*W, C)
     x = ops.reshape(x, (batch, frames, height * width, channels))
     # Not a slice, whose gradient would be a kernel of zeros to write into.
     kt, _, _, _, filters = kernel.shape
     kernel = ops.reshape(kernel, (kt, 1, channels, filters))
-    x = finish(time_conv(x, kernel, stride, padding))
+    same = stride == 1 and padding == kt // 2
+    if taps and same and kt > 1 and isinstance(frames, int):
+        x = finish(by_taps(x, kernel))
+    else:
+        x = finish(time_conv(x, kernel, stride, padding))
     frames = ops.shape(x)[1]
     return ops.reshape(x, (batch, frames, height, width, filters))
 

@@ -86,7 +86,7 @@ def _running_sums(x):
     x = ops.concatenate([x, zeros], axis=1)
     x = ops.reshape(x, (batch, blocks, BLOCK, channels))
     before = np.tri(BLOCK, k=-1, dtype=keras.backend.standardize_dtype(x.dtype))
-    totals = ops.cumsum(ops.sum(x[:, :-1], axis=2), axis=1)
+    totals = ops.cumsum(ops.sum(x, axis=2)[:, :-1], axis=1)
     totals = ops.pad(totals, ((0, 0), (1, 0), (0, 0)))
     sums = ops.matmul(before, x) + ops.expand_dims(totals, 2)
     return ops.reshape(sums, (batch, blocks * BLOCK, channels))

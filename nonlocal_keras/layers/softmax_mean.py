@@ -18,9 +18,9 @@ from nonlocal_keras.layers.backend import matmul_transposed
 from nonlocal_keras.layers.backend import over_tiles
 from nonlocal_keras.layers.backend import with_gradient
 
-# Affinities per tile: 8 MB in float32, which stay in the caches. Below 128
+# Affinities per tile: 16 MB in float32, which stay in the caches. Below 128
 # queries matrix products lose speed, above 512 they gain none.
-TILE = 2**21
+TILE = 2**22
 FEWEST, MOST = 128, 512
 # Finite, so that a row without a valid key has no NaN, not even in its
 # gradient; far below every logit that float32 products can reach.

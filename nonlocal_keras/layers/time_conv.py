@@ -39,6 +39,35 @@ def time_conv(x, kernel, stride, padding):
     )
 
 
+def by_taps(x, kernel):
+    """The same at stride 1 and `same` padding, a product of matrices per tap.
+
+    A runtime with a fast kernel for `1 x 1` convolutions alone takes less
+    time for the products and the sum of their shifted results.
+
+    Args:
+        x: Tensor of shape `(batch, frames, positions, channels)`.
+        kernel: Tensor of shape `(taps, 1, channels, filters)`, of odd taps.
+
+    Returns:
+        Tensor of shape `(batch, frames, positions, filters)`.
+    """
+    taps, frames = kernel.shape[0], x.shape[1]
+    total = None
+    for tap in range(taps):
+        # The tap takes frame t + shift to frame t; none, if out of reach.
+        shift = tap - taps // 2
+        if abs(shift) >= frames:
+            continue
+        served = ops.conv(x, kernel[tap : tap + 1], data_format="channels_last")
+        # Slices of results are smaller than those of what is convolved.
+        served = served[:, max(shift, 0) : frames + min(shift, 0)]
+        missing = (max(-shift, 0), max(shift, 0))
+        served = ops.pad(served, ((0, 0), missing, (0, 0), (0, 0)))
+        total = served if total is None else total + served
+    return total
+
+
 def _same_by_tensorflow(x, kernel):
     import tensorflow as tf
 

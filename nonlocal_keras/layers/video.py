@@ -8,6 +8,7 @@ from nonlocal_keras.layers import folding
 from nonlocal_keras.layers import initialization
 
 IMPLEMENTATIONS = ("auto", "2d", "3d")
+CONVOLUTIONS = (*IMPLEMENTATIONS, "taps")
 
 
 def _resolve(implementation, kernel_size=(1, 1, 1)):
@@ -58,8 +59,9 @@ class VideoConv3D(keras.layers.Conv3D):
         kernel_size: Integer or tuple of 3 odd integers.
         strides: Integer or tuple of 3 integers.
         implementation: `"3d"`, `"2d"` (the same result through 2D
-            convolutions on folded axes) or `"auto"`, the faster one for the
-            backend.
+            convolutions on folded axes), `"taps"` (as `"2d"`, with a product
+            of matrices per tap of a kernel over frames alone) or `"auto"`,
+            the fastest one for the backend.
         **kwargs: `use_bias`, `dilation_rate` (1 in time), initializers,
             regularizers, constraints, `name` and `dtype` as in
             `keras.layers.Conv3D`.
@@ -84,7 +86,7 @@ class VideoConv3D(keras.layers.Conv3D):
             **kwargs,
         )
         self.implementation = arguments.check_choice(
-            "implementation", implementation, IMPLEMENTATIONS
+            "implementation", implementation, CONVOLUTIONS
         )
         if any(k % 2 == 0 for k in self.kernel_size):
             raise ValueError(
@@ -108,7 +110,8 @@ class VideoConv3D(keras.layers.Conv3D):
 
     def call(self, inputs):
         kernel = ops.convert_to_tensor(self.kernel)
-        if self._resolved() == "2d":
+        implementation = self._resolved()
+        if implementation in ("2d", "taps"):
             return folding.conv3d(
                 inputs,
                 kernel,
@@ -116,6 +119,7 @@ class VideoConv3D(keras.layers.Conv3D):
                 self._half,
                 self.dilation_rate,
                 self._finish,
+                taps=implementation == "taps",
             )
         return self._finish(self._conv3d(inputs, kernel))
 
