@@ -91,12 +91,8 @@ def _pyslowfast(case):
 def _gluoncv(case):
     import make_torch
 
-    options = {}
-    if case["model"].startswith("nl_"):
-        options["nonlocal_freq"] = make_torch.ODD
-    else:
-        options["nonlocal_freq"] = ((0, 0, 0),) * 4
-    net = make_torch.gluoncv(depth=50, **options)
+    blocks = make_torch.ODD if case["model"].startswith("nl_") else 0
+    net = make_torch.gluoncv(depth=50, nonlocal_freq=blocks)
     net.dp.p = 0.0
     return net, net
 
