@@ -79,7 +79,9 @@ def _rates(rows):
 
 
 def _rows(rows, work):
-    return [row for row in rows if row["case"]["work"] == work]
+    rows = [row for row in rows if row["case"]["work"] == work]
+    # Those of a model together, whenever they were measured.
+    return sorted(rows, key=lambda row: _common(row["case"]))
 
 
 def _common(case):
