@@ -59,7 +59,7 @@ def test_inference_gives_the_outputs_of_keras(shape):
 def test_gradients_are_those_of_keras(training):
     shape = (2, 3, 4, 5, 6)
     ours, theirs = pair(shape)
-    weights = data(shape, 5)
+    weights = keras.ops.convert_to_tensor(data(shape, 5))
     found, expected = (
         gradient(
             lambda x, layer=layer: keras.ops.sum(
