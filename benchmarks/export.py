@@ -24,8 +24,10 @@ from benchmarks import workers
 
 QUANTIZATIONS = ("float16", "dynamic", "int8")
 TARGETS = ("serving", "onnx", "litert", *QUANTIZATIONS)
-# Keras models in a graph: as they are, and made for inference.
+# Keras models in a graph: as they are, and made for inference. All others are
+# compared with the first two.
 GRAPHS = ("keras", "optimized", "bfloat16")
+WAYS = (*GRAPHS, *TARGETS)
 HEADER = ["model", "way", "size", "difference", "same class", "accuracy"]
 HEADER += ["latency", "keras / way", "optimized / way"]
 
@@ -39,6 +41,7 @@ def main():
     parser.add_argument(
         "--model", nargs="+", choices=export_weights.MODELS, default=None
     )
+    parser.add_argument("--way", nargs="+", choices=WAYS, default=WAYS)
     parser.add_argument("--threads", type=int, default=machine.threads())
     parser.add_argument("--budget", type=float, default=20.0)
     parser.add_argument(
@@ -59,6 +62,7 @@ def run(arguments):
         machine.describe(arguments.threads, driver.versions({"ours": begin})),
         "python -m benchmarks.export",
     )
+    chosen = {*GRAPHS[:2], *arguments.way}
     for name in arguments.model or export_weights.MODELS:
         weights = arguments.weights / f"{name}.keras"
         with tempfile.TemporaryDirectory() as folder:
@@ -66,7 +70,8 @@ def run(arguments):
             told = {"weights": str(weights), "folder": str(folder)}
             rows = {
                 way: exported(begin, {**told, "way": way}, arguments.clips)
-                for way in (*GRAPHS, *TARGETS)
+                for way in WAYS
+                if way in chosen
             }
             ways = {way: (begin, {**told, "way": way}) for way in rows}
             seconds, ratios = driver.take_turns(
@@ -96,6 +101,13 @@ def exported(begin, case, clips):
 
 
 def write(found):
+    models = list(export_weights.MODELS)
+    found.rows.sort(
+        key=lambda row: (
+            models.index(row["case"]["model"]),
+            WAYS.index(row["case"]["way"]),
+        )
+    )
     rows = [
         [
             row["case"]["model"],

@@ -96,6 +96,19 @@ def test_attention_stays_in_float_where_all_else_has_8_bits(
     }
 
 
+def test_large_logits_are_not_cut_off_where_calm_clips_were_measured(
+    trained, clips, tmp_path
+):
+    clips = clips[:64]
+    largest = abs(trained.logits.predict(clips, verbose=0)).max(axis=-1)
+    calm, bold = np.split(clips[np.argsort(largest)], [32])
+    path = to_litert(
+        trained, tmp_path / "m", "int8", calm, bold[-8:], tolerance=1.0
+    ).path
+    found = np.concatenate([litert.runner(path)(c[None]) for c in bold[-8:]])
+    assert abs(found).max() > 0.9 * largest.max()
+
+
 def test_labels_lie_beside(trained, tmp_path):
     exported = to_litert(trained, tmp_path / "m.tflite")
     names = (tmp_path / "m.labels.txt").read_text().split()

@@ -15,8 +15,10 @@ CLIPS = 4
 # Ranges of activations are taken from so many clips, of other seeds than
 # those of the comparison.
 REPRESENTATIVE, FIRST_SEED = 64, 1_000_000
-# In 8 bits the products of all pairs are slow: LiteRT has no fast kernel.
-KEPT_IN_FLOAT = ["BATCH_MATMUL", "SOFTMAX"]
+# In 8 bits the products of all pairs are slow: LiteRT has no fast kernel. Means
+# and the dense layer before the logits cost nothing, and would cut off logits
+# that are larger than those of the clips that ranges are measured on.
+KEPT_IN_FLOAT = ["BATCH_MATMUL", "SOFTMAX", "MEAN"]
 INSTALL = "pip install 'nonlocal-keras[litert]'"
 
 
@@ -51,7 +53,8 @@ def to_litert(
             half the size; `"dynamic"` for weights of 8 bits, a quarter of the
             size, and activations that are rounded as they come; `"int8"` for
             activations of ranges that are measured before. The products of
-            all pairs of positions and their softmax stay in float32.
+            all pairs of positions, their softmax and the dense layer of the
+            logits stay in float32.
         representative: float32 array `(clips, frames, height, width, 3)`, the
             clips that `"int8"` measures ranges on, normalized as the model
             takes them. `None` for 64 drawn ones.
@@ -251,4 +254,23 @@ def _with_ranges(converter, clips):
         debug_dataset=converter.representative_dataset,
         debug_options=options,
     )
+    options.denylisted_nodes = [_last_dense(debugger.calibrated_model)]
     return debugger.get_nondebug_quantized_model()
+
+
+def _last_dense(content):
+    """Name of what the last dense layer of a file gives."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    graph = schema.Model.GetRootAs(content, 0)
+    dense = [
+        graph.OperatorCodes(i).BuiltinCode()
+        == schema.BuiltinOperator.FULLY_CONNECTED
+        for i in range(graph.OperatorCodesLength())
+    ]
+    subgraph = graph.Subgraphs(0)
+    for i in reversed(range(subgraph.OperatorsLength())):
+        operator = subgraph.Operators(i)
+        if dense[operator.OpcodeIndex()]:
+            return subgraph.Tensors(operator.Outputs(0)).Name().decode()
+    raise ValueError("The graph must have a dense layer before its logits.")

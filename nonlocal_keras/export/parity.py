@@ -35,7 +35,7 @@ class Parity:
         return (
             f"parity: {self.clips} clips, largest difference "
             f"{self.absolute:.1e} absolute, {self.relative:.1e} of the largest "
-            f"logit (at most {self.tolerance:.0e}), same best class in "
+            f"logit (at most {self.tolerance:.2g}), same best class in "
             f"{self.agreement:.1%}"
         )
 
