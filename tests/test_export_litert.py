@@ -2,7 +2,6 @@
 
 import sys
 
-import keras
 import numpy as np
 import pytest
 
@@ -12,6 +11,7 @@ from nonlocal_keras.export import deployment
 from nonlocal_keras.export import litert
 from nonlocal_keras.export import parity
 from tests import checkpoint_writers as w
+from tests import export_cases
 from tests import small
 
 to_litert = litert.to_litert
@@ -27,35 +27,14 @@ def clips(trained):
     return parity.sample_clips(trained, 100)
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"pairwise": "gaussian", "pool_size": (1, 2, 2)},
-        {"pairwise": "dot_product", "normalization": "affine"},
-        {"pairwise": "concatenation", "normalization": None},
-        {"pool_size": (2, 2, 2), "pool_first": True},
-        {"frame_groups": 2},
-        {"attend_axes": (0,)},
-    ],
-    ids=str,
-)
+@export_cases.EVERY_BLOCK
 def test_every_block_predicts_the_same(options, tmp_path):
     model = w.network(options=options, **w.I3D, **w.DENSE)
     # Raises above 1e-4, and for an operator that is not builtin.
     assert to_litert(model, tmp_path / "m.tflite").parity.relative < 1e-4
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        {"places": None, **w.DENSE},
-        {"places": None, **w.I3D, **w.DENSE},
-        {"inflate": "3x3x3", **w.I3D, **w.PADDED},
-        w.STRIDED,
-        w.SHIFTED,
-    ],
-    ids=str,
-)
+@export_cases.EVERY_BACKBONE
 def test_every_backbone_predicts_the_same(arguments, tmp_path):
     model = w.network(**arguments)
     assert to_litert(model, tmp_path / "m.tflite").parity.relative < 1e-4
@@ -184,12 +163,8 @@ def test_a_damaged_file_is_no_export(tmp_path):
 
 
 def test_other_models_are_refused(tmp_path):
-    inputs = keras.Input((4, 8, 8, 3))
-    other = models.VideoClassifier(
-        keras.Model(inputs, keras.layers.Conv3D(4, 3)(inputs)), 3
-    )
     with pytest.raises(ValueError, match="`model` must be a VideoClassifier"):
-        to_litert(other, tmp_path / "m")
+        to_litert(export_cases.foreign(), tmp_path / "m")
     assert not list(tmp_path.iterdir())
 
 

@@ -3,7 +3,6 @@
 import json
 import sys
 
-import keras
 import numpy as np
 import onnx
 import pytest
@@ -13,40 +12,20 @@ from nonlocal_keras import models
 from nonlocal_keras.export import onnx as onnx_export
 from nonlocal_keras.export import parity
 from tests import checkpoint_writers as w
+from tests import export_cases
 from tests import small
 
 to_onnx = onnx_export.to_onnx
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"pairwise": "gaussian", "pool_size": (1, 2, 2)},
-        {"pairwise": "dot_product", "normalization": "affine"},
-        {"pairwise": "concatenation", "normalization": None},
-        {"pool_size": (2, 2, 2), "pool_first": True},
-        {"frame_groups": 2},
-        {"attend_axes": (0,)},
-    ],
-    ids=str,
-)
+@export_cases.EVERY_BLOCK
 def test_every_block_predicts_the_same(options, tmp_path):
     model = w.network(options=options, **w.I3D, **w.DENSE)
     # Raises above 1e-4.
     assert to_onnx(model, tmp_path / "m.onnx").parity.relative < 1e-4
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        {"places": None, **w.DENSE},
-        {"places": None, **w.I3D, **w.DENSE},
-        {"inflate": "3x3x3", **w.I3D, **w.PADDED},
-        w.STRIDED,
-        w.SHIFTED,
-    ],
-    ids=str,
-)
+@export_cases.EVERY_BACKBONE
 def test_every_backbone_predicts_the_same(arguments, tmp_path):
     model = w.network(**arguments)
     assert to_onnx(model, tmp_path / "m.onnx").parity.relative < 1e-4
@@ -100,12 +79,8 @@ def test_another_prediction_leaves_the_old_file(tmp_path):
 
 
 def test_other_models_are_refused(tmp_path):
-    inputs = keras.Input((4, 8, 8, 3))
-    other = models.VideoClassifier(
-        keras.Model(inputs, keras.layers.Conv3D(4, 3)(inputs)), 3
-    )
     with pytest.raises(ValueError, match="`model` must be a VideoClassifier"):
-        to_onnx(other, tmp_path / "m.onnx")
+        to_onnx(export_cases.foreign(), tmp_path / "m.onnx")
     assert not list(tmp_path.iterdir())
 
 
