@@ -1,4 +1,4 @@
-"""What the drivers of both benchmarks share."""
+"""What the drivers of the benchmarks share."""
 
 import pathlib
 
@@ -10,11 +10,21 @@ from benchmarks import workers
 TOLERANCE = 1e-4
 
 
-def add_arguments(parser):
-    """What both benchmarks are told."""
+def add_peer_arguments(parser):
+    """What benchmarks against another project are told."""
     parser.add_argument(
         "--peer", required=True, help="Python of the other projects"
     )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="leave cases out that the results have already",
+    )
+    add_arguments(parser)
+
+
+def add_arguments(parser, budget=10.0):
+    """What every benchmark is told."""
     parser.add_argument(
         "--results",
         type=pathlib.Path,
@@ -30,13 +40,8 @@ def add_arguments(parser):
     parser.add_argument(
         "--budget",
         type=float,
-        default=10.0,
+        default=budget,
         help="seconds per case after which no further round begins",
-    )
-    parser.add_argument(
-        "--resume",
-        action="store_true",
-        help="leave cases out that the results have already",
     )
 
 

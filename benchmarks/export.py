@@ -13,21 +13,13 @@ import pathlib
 import sys
 import tempfile
 
-import numpy as np
-
 from benchmarks import driver
-from benchmarks import export_weights
+from benchmarks import export_cases
 from benchmarks import machine
 from benchmarks import plots
 from benchmarks import results
-from benchmarks import workers
+from benchmarks.export_cases import COMPARED
 
-QUANTIZATIONS = ("float16", "dynamic", "int8")
-TARGETS = ("serving", "onnx", "litert", *QUANTIZATIONS)
-# Keras models in a graph: as they are, and made for inference. All others are
-# compared with the first two.
-GRAPHS = ("keras", "optimized", "bfloat16")
-WAYS = (*GRAPHS, *TARGETS)
 HEADER = ["model", "way", "size", "difference", "same class", "accuracy"]
 HEADER += ["latency", "keras / way", "optimized / way"]
 
@@ -38,17 +30,12 @@ def main():
         "weights", type=pathlib.Path, help="what export_weights has written"
     )
     parser.add_argument("--clips", type=int, default=100)
+    models = tuple(export_cases.MODELS)
+    parser.add_argument("--model", nargs="+", choices=models, default=models)
     parser.add_argument(
-        "--model", nargs="+", choices=export_weights.MODELS, default=None
+        "--way", nargs="+", choices=export_cases.WAYS, default=export_cases.WAYS
     )
-    parser.add_argument("--way", nargs="+", choices=WAYS, default=WAYS)
-    parser.add_argument("--threads", type=int, default=machine.threads())
-    parser.add_argument("--budget", type=float, default=20.0)
-    parser.add_argument(
-        "--results",
-        type=pathlib.Path,
-        default=workers.ROOT / "benchmarks" / "results",
-    )
+    driver.add_arguments(parser, budget=20.0)
     run(parser.parse_args())
 
 
@@ -62,29 +49,27 @@ def run(arguments):
         machine.describe(arguments.threads, driver.versions({"ours": begin})),
         "python -m benchmarks.export",
     )
-    chosen = {*GRAPHS[:2], *arguments.way}
-    for name in arguments.model or export_weights.MODELS:
+    for name in arguments.model:
         weights = arguments.weights / f"{name}.keras"
         with tempfile.TemporaryDirectory() as folder:
             folder = pathlib.Path(folder)
             told = {"weights": str(weights), "folder": str(folder)}
             rows = {
                 way: exported(begin, {**told, "way": way}, arguments.clips)
-                for way in WAYS
-                if way in chosen
+                for way in export_cases.ways(arguments.way)
             }
             ways = {way: (begin, {**told, "way": way}) for way in rows}
             seconds, ratios = driver.take_turns(
                 ways,
                 arguments.budget,
-                [(graph, way) for graph in GRAPHS[:2] for way in ways],
+                [(graph, way) for graph in COMPARED for way in ways],
             )
         for way, row in rows.items():
             found.add(
                 {"model": name, "way": way},
                 clips=arguments.clips,
                 seconds=seconds[way],
-                ratio={g: ratios[f"{g} / {way}"] for g in GRAPHS[:2]},
+                ratio={g: ratios[f"{g} / {way}"] for g in COMPARED},
                 **row,
             )
         write(found)
@@ -94,18 +79,17 @@ def exported(begin, case, clips):
     """Makes a file and lets it predict, in a process of its own."""
     with begin() as worker:
         worker.ask("prepare", case={**case, "make": clips})
-        worker.ask("run")
         told = worker.ask("tell")
     print(case["way"], told, flush=True)
     return told
 
 
 def write(found):
-    models = list(export_weights.MODELS)
+    models = list(export_cases.MODELS)
     found.rows.sort(
         key=lambda row: (
             models.index(row["case"]["model"]),
-            WAYS.index(row["case"]["way"]),
+            export_cases.WAYS.index(row["case"]["way"]),
         )
     )
     rows = [
@@ -117,7 +101,7 @@ def write(found):
             f"{row['agreement']:.1%}",
             f"{row['accuracy']:.1%}",
             results.seconds(row["seconds"]["median"]),
-            *(results.ratio(row["ratio"][graph]) for graph in GRAPHS[:2]),
+            *(results.ratio(row["ratio"][graph]) for graph in COMPARED),
         ]
         for row in found.rows
     ]
@@ -130,25 +114,13 @@ def _plot(rows, path):
     axes = figure.subplots()
     names = [" ".join(row["case"].values()) for row in rows]
     ratios = [row["ratio"]["keras"]["median"] for row in rows]
-    models = list(export_weights.MODELS)
+    models = list(export_cases.MODELS)
     colours = [f"C{models.index(row['case']['model'])}" for row in rows]
     axes.barh(names, ratios, color=colours)
     axes.axvline(1.0, color="black", linewidth=1)
     axes.invert_yaxis()
     axes.set(xlabel="times as fast as the Keras model in a graph")
     figure.savefig(path, dpi=120, bbox_inches="tight")
-
-
-def compare(expected, received, labels):
-    """What a way loses: difference, agreement, accuracy."""
-    best = received.argmax(axis=-1)
-    return {
-        "relative": float(
-            np.abs(received - expected).max() / np.abs(expected).max()
-        ),
-        "agreement": float(np.mean(best == expected.argmax(axis=-1))),
-        "accuracy": float(np.mean(best == labels)),
-    }
 
 
 if __name__ == "__main__":

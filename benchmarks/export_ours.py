@@ -1,21 +1,20 @@
 """The worker of `benchmarks.export`: makes one file, or runs it."""
 
-import os
 import pathlib
-import platform
-from importlib import metadata
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 import nonlocal_keras
-from benchmarks import export as driver
+from benchmarks import export_cases
 from benchmarks import export_weights
 from benchmarks import serving
+from benchmarks import versions
 from nonlocal_keras import export
 from nonlocal_keras.export import litert
 from nonlocal_keras.export import onnx
+from nonlocal_keras.export import parity
 
 SHAPE = export_weights.FRAMES, export_weights.SIZE, export_weights.SIZE
 RUNTIMES = ("ai-edge-litert", "onnxruntime", "tf2onnx")
@@ -28,33 +27,49 @@ def prepare(case):
         return _make(case)
     run = _runner(case)
     clips, _ = export_weights.clips(export_weights.TEST, 1, export_weights.SIZE)
-    clip = tf.constant(clips) if case["way"] in driver.GRAPHS else clips
+    clip = tf.constant(clips) if case["way"] in export_cases.GRAPHS else clips
     return serving.Work(lambda: run(clip), lambda y: {"logits": np.asarray(y)})
 
 
 def _make(case):
     """Exports, predicts test clips, and tells what was lost."""
+    clips, labels = export_weights.clips(
+        export_weights.TEST, case["make"], export_weights.SIZE
+    )
+    model = _model(case)
+    size = _export(model, case, clips[:2])
+    run, best = _runner(case), []
 
-    def work():
-        clips, labels = export_weights.clips(
-            export_weights.TEST, case["make"], export_weights.SIZE
-        )
-        model = _model(case)
-        expected = model.logits.predict(clips, batch_size=1, verbose=0)
-        size = _export(model, case, clips[:2])
-        run = _runner(case)
-        received = np.concatenate([np.asarray(run(c[None])) for c in clips])
-        told = driver.compare(expected, received, labels)
-        return {**told, "size": size}
+    def predict(clip):
+        logits = np.asarray(run(clip))
+        best.append(logits.argmax())
+        return logits
 
-    told = {}
-    return serving.Work(lambda: told.update(work()), dict, lambda: told)
+    # Any difference is a result.
+    found = parity.compare(
+        _expected(case, model, clips), predict, clips, float("inf")
+    )
+    told = {
+        "relative": found.relative,
+        "agreement": found.agreement,
+        "accuracy": float(np.mean(best == labels)),
+        "size": size,
+    }
+    return serving.Work(dict, dict, lambda: told)
+
+
+def _expected(case, model, clips):
+    """The logits of the model, which the first way leaves for the others."""
+    path = pathlib.Path(case["folder"], "expected.npy")
+    if not path.exists():
+        np.save(path, model.logits.predict(clips, batch_size=1, verbose=0))
+    return np.load(path)
 
 
 def _export(model, case, clips):
     """Writes the file of a way; gives its bytes, or None for a graph."""
     way, path = case["way"], _path(case)
-    if way in driver.GRAPHS:
+    if way in export_cases.GRAPHS:
         return None
     if way == "serving":
         model.preprocessing = {
@@ -90,14 +105,14 @@ def _path(case):
 def _runner(case):
     """Function from a clip to its logits, by one way."""
     way, path = case["way"], _path(case)
-    threads = int(os.environ["TF_NUM_INTRAOP_THREADS"])
+    threads = versions.threads()
     if way == "onnx":
         return onnx.runner(path, threads)
     if way == "serving":
         served = tf.saved_model.load(path / "model" / "1")
         signature = served.signatures["serving_default"]
         return lambda clip: signature(clip=tf.constant(clip))["logits"]
-    if way not in driver.GRAPHS:
+    if way not in export_cases.GRAPHS:
         return litert.runner(path, threads)
     model = _model(case)
     if way != "keras":
@@ -116,14 +131,4 @@ def _model(case):
 
 
 if __name__ == "__main__":
-    serving.serve(
-        prepare,
-        {
-            "python": platform.python_version(),
-            "nonlocal_keras": nonlocal_keras.__version__,
-            "tensorflow": tf.__version__,
-            "keras": keras.__version__,
-            **{name: metadata.version(name) for name in RUNTIMES},
-            "threads": int(os.environ["TF_NUM_INTRAOP_THREADS"]),
-        },
-    )
+    serving.serve(prepare, versions.of_ours(*RUNTIMES))

@@ -17,11 +17,11 @@ import pathlib
 import keras
 import numpy as np
 
+from benchmarks.export_cases import MODELS
 from nonlocal_keras import models
 from nonlocal_keras.data import longrange
 from nonlocal_keras.models import VideoClassifier
 
-MODELS = {"nl_c2d": "c2d", "nl_i3d": "i3d"}
 FRAMES, SIZE, SMALL = 8, 224, 64
 PAIRS = list(itertools.combinations_with_replacement(range(4), 2))
 # Disjoint ranges of seeds.

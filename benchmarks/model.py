@@ -33,7 +33,7 @@ PAIRS = (
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    driver.add_arguments(parser)
+    driver.add_peer_arguments(parser)
     choices = {
         "work": ("inference", "training", "long"),
         "project": tuple(model_cases.PROJECTS),

@@ -1,8 +1,5 @@
 """The worker that runs our models, converted from those of the other side."""
 
-import os
-import platform
-
 import keras
 import tensorflow as tf
 
@@ -10,6 +7,7 @@ import nonlocal_keras
 from benchmarks import model_cases
 from benchmarks import profile_graph
 from benchmarks import serving
+from benchmarks import versions
 from nonlocal_keras import convert
 from nonlocal_keras import macs
 from nonlocal_keras.models import VideoClassifier
@@ -106,13 +104,4 @@ def _matmul(precision):
 
 
 if __name__ == "__main__":
-    serving.serve(
-        prepare,
-        {
-            "python": platform.python_version(),
-            "nonlocal_keras": nonlocal_keras.__version__,
-            "tensorflow": tf.__version__,
-            "keras": keras.__version__,
-            "threads": int(os.environ["TF_NUM_INTRAOP_THREADS"]),
-        },
-    )
+    serving.serve(prepare, versions.of_ours())

@@ -27,7 +27,7 @@ PAIRS = (("mmcv", "ours"), ("matrix", "ours"))
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    driver.add_arguments(parser)
+    driver.add_peer_arguments(parser)
     choices = {
         "part": ("operation", "block"),
         "pairwise": op_cases.PAIRWISE,

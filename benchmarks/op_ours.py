@@ -1,15 +1,12 @@
 """The worker that runs our non-local operation and block in TensorFlow."""
 
-import os
-import platform
-
-import keras
 import numpy as np
 import tensorflow as tf
 
 import nonlocal_keras
 from benchmarks import op_cases
 from benchmarks import serving
+from benchmarks import versions
 from nonlocal_keras.layers import attend
 
 
@@ -123,13 +120,4 @@ def _arrays(outputs, case):
 
 
 if __name__ == "__main__":
-    serving.serve(
-        prepare,
-        {
-            "python": platform.python_version(),
-            "nonlocal_keras": nonlocal_keras.__version__,
-            "tensorflow": tf.__version__,
-            "keras": keras.__version__,
-            "threads": int(os.environ["TF_NUM_INTRAOP_THREADS"]),
-        },
-    )
+    serving.serve(prepare, versions.of_ours())
