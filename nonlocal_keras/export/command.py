@@ -4,6 +4,7 @@ import pathlib
 
 import numpy as np
 
+from nonlocal_keras.export.litert import TOLERANCES
 from nonlocal_keras.export.parity import ExportError
 from nonlocal_keras.export.signatures import SIGNATURES
 
@@ -14,7 +15,7 @@ FLAGS = {
     "onnx": (),
 }
 ENDINGS = {"serving": "", "litert": ".tflite", "onnx": ".onnx"}
-QUANTIZATIONS = ("float16", "dynamic", "int8")
+QUANTIZATIONS = tuple(filter(None, TOLERANCES))
 # Where `optimize_for_inference` promises the same logits.
 OPTIMIZED = 1e-4
 

@@ -11,7 +11,6 @@ a size is a Python integer where it is known and a scalar tensor elsewhere.
 
 from keras import ops
 
-from nonlocal_keras.layers.time_conv import by_taps
 from nonlocal_keras.layers.time_conv import time_conv
 
 
@@ -103,11 +102,7 @@ def _conv_over_time(x, kernel, stride, padding, finish, taps):
     # Not a slice, whose gradient would be a kernel of zeros to write into.
     kt, _, _, _, filters = kernel.shape
     kernel = ops.reshape(kernel, (kt, 1, channels, filters))
-    same = stride == 1 and padding == kt // 2
-    if taps and same and kt > 1 and isinstance(frames, int):
-        x = finish(by_taps(x, kernel))
-    else:
-        x = finish(time_conv(x, kernel, stride, padding))
+    x = finish(time_conv(x, kernel, stride, padding, taps))
     frames = ops.shape(x)[1]
     return ops.reshape(x, (batch, frames, height, width, filters))
 

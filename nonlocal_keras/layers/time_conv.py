@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 
-def time_conv(x, kernel, stride, padding):
+def time_conv(x, kernel, stride, padding, by_taps=False):
     """Convolves along the first of two spatial axes.
 
     TensorFlow's gradient of a `3 x 1` kernel takes twice to three times as
@@ -16,12 +16,16 @@ def time_conv(x, kernel, stride, padding):
         kernel: Tensor of shape `(taps, 1, channels, filters)`.
         stride: Integer.
         padding: Integer, zeros added before and after the frames.
+        by_taps: Boolean, whether to compute one product of matrices per tap,
+            where the stride is 1 and the number of frames is known.
 
     Returns:
         Tensor of shape `(batch, frames', positions, filters)`.
     """
     taps = kernel.shape[0]
     same = stride == 1 and taps % 2 and padding == taps // 2
+    if by_taps and taps > 1 and same and isinstance(x.shape[1], int):
+        return _same_by_taps(x, kernel)
     if taps > 1 and same and keras.backend.backend() == "tensorflow":
         return _same_by_tensorflow(x, kernel)
     if same:
@@ -39,18 +43,11 @@ def time_conv(x, kernel, stride, padding):
     )
 
 
-def by_taps(x, kernel):
-    """The same at stride 1 and `same` padding, a product of matrices per tap.
+def _same_by_taps(x, kernel):
+    """One product of matrices per tap.
 
     A runtime with a fast kernel for `1 x 1` convolutions alone takes less
     time for the products and the sum of their shifted results.
-
-    Args:
-        x: Tensor of shape `(batch, frames, positions, channels)`.
-        kernel: Tensor of shape `(taps, 1, channels, filters)`, of odd taps.
-
-    Returns:
-        Tensor of shape `(batch, frames, positions, filters)`.
     """
     taps, frames = kernel.shape[0], x.shape[1]
     total = None
