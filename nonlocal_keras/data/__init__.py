@@ -1,6 +1,6 @@
 from nonlocal_keras.data.clips import ClipReader
 from nonlocal_keras.data.clips import ClipSpec
-from nonlocal_keras.data.clips import training_dataset
+from nonlocal_keras.data.dataset import training_dataset
 from nonlocal_keras.data.sampling import clip_indices
 from nonlocal_keras.data.sampling import crop_offsets
 from nonlocal_keras.data.sampling import random_start

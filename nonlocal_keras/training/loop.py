@@ -10,7 +10,7 @@ import keras
 from absl import logging
 
 from nonlocal_keras import models
-from nonlocal_keras.data import clips
+from nonlocal_keras.data import dataset
 from nonlocal_keras.evaluation import compile_predict
 from nonlocal_keras.evaluation import evaluate
 from nonlocal_keras.training import checkpoints
@@ -66,7 +66,7 @@ def train(
     epochs = -(-experiment.steps // per_epoch)
     if done < experiment.steps:
         trainee.fit(
-            clips.training_dataset(
+            dataset.training_dataset(
                 training, experiment.batch_size, start_step=done
             ),
             initial_epoch=done // per_epoch,
