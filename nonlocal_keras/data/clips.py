@@ -14,6 +14,7 @@ from absl import logging
 
 from nonlocal_keras.data import sampling
 from nonlocal_keras.data import video
+from nonlocal_keras.data.scaling import scaled
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +99,7 @@ class ClipSpec:
                     start, self.frames, self.stride, len(frames)
                 )
             ]
-        width, height = video.scaled(
+        width, height = scaled(
             frames.shape[2], frames.shape[1], self.short_side[0]
         )
         if (height, width) != frames.shape[1:3]:

@@ -1,8 +1,8 @@
 """Reads chosen frames of a video file with PyAV."""
 
-import functools
-
 import numpy as np
+
+from nonlocal_keras.data.scaling import scaled
 
 
 class VideoError(ValueError):
@@ -42,7 +42,9 @@ def read_frames(path, indices, short_side=None):
         path: String or path of a video file.
         indices: Sequence of frame indices, in any order, repeated or not.
         short_side: Integer, the shorter side in pixels after scaling; the
-            longer side keeps the aspect ratio. `None` for no scaling.
+            longer side keeps the aspect ratio. A function of the width and
+            height of a frame, such as `ClipSpec.scaling()`, gives any other
+            size. `None` for no scaling.
 
     Returns:
         uint8 array of shape `(len(indices), height, width, 3)`.
@@ -110,19 +112,11 @@ def _decode(container, stream, path):
 
 def _to_rgb(scaler, frame, short_side):
     width, height = frame.width, frame.height
-    if short_side is not None:
+    if callable(short_side):
+        width, height = short_side(width, height)
+    elif short_side is not None:
         width, height = scaled(width, height, short_side)
     frame = scaler.reformat(
         frame, width, height, format="rgb24", interpolation="BILINEAR"
     )
     return frame.to_ndarray()
-
-
-@functools.lru_cache
-def scaled(width, height, short_side):
-    """Gives the width and height at which the shorter side has a length."""
-    ratio = short_side / min(width, height)
-    return (
-        max(int(width * ratio + 1e-6), short_side),
-        max(int(height * ratio + 1e-6), short_side),
-    )

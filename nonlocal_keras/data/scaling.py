@@ -1,0 +1,50 @@
+"""To which width and height the frames of a video are scaled."""
+
+import dataclasses
+import functools
+
+
+@functools.lru_cache
+def scaled(width, height, short_side, nearest=False):
+    """Gives the width and height at which the shorter side has a length.
+
+    Args:
+        width, height: Integers, size of the frame in pixels.
+        short_side: Integer, the shorter side after scaling.
+        nearest: Boolean, whether the longer side is rounded to the nearest
+            pixel (mmaction2) and not down (all others).
+    """
+    ratio = short_side / min(width, height)
+    slack = 0.5 if nearest else 1e-6
+    return (
+        max(int(width * ratio + slack), short_side),
+        max(int(height * ratio + slack), short_side),
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Scaling:
+    """A function from the size of a frame to that after scaling.
+
+    Example:
+
+    >>> Scaling(256)(1280, 720)
+    (455, 256)
+    >>> Scaling(256, resize=(340, 256))(1280, 720)
+    (340, 256)
+
+    Attributes:
+        short_side: Integer, the shorter side after scaling, in pixels.
+        resize: Tuple `(width, height)` to which frames of any size are
+            stretched first, or `None` to keep their aspect ratio.
+        nearest: As for `scaled`.
+    """
+
+    short_side: int
+    resize: tuple | None = None
+    nearest: bool = False
+
+    def __call__(self, width, height):
+        if self.resize is not None:
+            width, height = self.resize
+        return scaled(width, height, self.short_side, self.nearest)
