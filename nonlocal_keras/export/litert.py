@@ -6,6 +6,7 @@ import tempfile
 import keras
 import numpy as np
 
+from nonlocal_keras import optional
 from nonlocal_keras.export import deployment
 from nonlocal_keras.export import parity as comparison
 
@@ -19,7 +20,6 @@ REPRESENTATIVE, FIRST_SEED = 64, 1_000_000
 # and the dense layer before the logits cost nothing, and would cut off logits
 # that are larger than those of the clips that ranges are measured on.
 KEPT_IN_FLOAT = ["BATCH_MATMUL", "SOFTMAX", "MEAN"]
-INSTALL = "pip install 'nonlocal-keras[litert]'"
 
 
 def to_litert(
@@ -77,7 +77,7 @@ def to_litert(
             model. No file is left.
         ValueError: If the model is of another kind, `quantization` is
             unknown, or a size of the clip is.
-        ImportError: If `ai_edge_litert` is not installed.
+        ImportError: If TensorFlow or `ai_edge_litert` is not installed.
     """
     if quantization not in TOLERANCES:
         raise ValueError(
@@ -89,6 +89,7 @@ def to_litert(
             "`representative` clips are for quantization='int8' alone. "
             f"Received: quantization={quantization!r}"
         )
+    optional.load("tensorflow", "`to_litert`")
     _runtime()
     floats = quantization in (None, "float16")
     fast = deployment.deployed(model, "taps" if floats else "2d")
@@ -180,13 +181,7 @@ def operators(content):
 
 
 def _runtime():
-    try:
-        from ai_edge_litert import interpreter
-    except ImportError as error:
-        raise ImportError(
-            f"`to_litert` needs ai-edge-litert: {INSTALL}. {error}"
-        ) from error
-    return interpreter
+    return optional.load("ai_edge_litert.interpreter", "`to_litert`")
 
 
 def _shape(model, clips, shape):

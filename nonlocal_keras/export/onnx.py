@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 
+from nonlocal_keras import optional
 from nonlocal_keras.export import deployment
 from nonlocal_keras.export import parity as comparison
 
@@ -12,7 +13,6 @@ OPSET = 18
 TOLERANCE = 1e-4
 CLIPS = 4
 AXES = ("batch", "frames", "height", "width", "channels")
-INSTALL = "pip install 'nonlocal-keras[onnx]'"
 
 
 def to_onnx(model, path, clips=None, tolerance=TOLERANCE):
@@ -48,7 +48,8 @@ def to_onnx(model, path, clips=None, tolerance=TOLERANCE):
         ExportError: If the file predicts otherwise than the model, or has an
             operator that ONNX does not define. No file is left.
         ValueError: If the model is of another kind.
-        ImportError: If `tf2onnx` or `onnxruntime` is not installed.
+        ImportError: If TensorFlow, `onnx`, `tf2onnx` or `onnxruntime` is not
+            installed.
     """
     onnx, tf2onnx = _libraries()
     # Axes that are folded into each other lose their sizes in the conversion
@@ -87,9 +88,11 @@ def runner(path, threads=None):
     Returns:
         Function from clips, float32 `(batch, frames, height, width, 3)`, to
         logits `(batch, classes)`.
-    """
-    import onnxruntime
 
+    Raises:
+        ImportError: If `onnxruntime` is not installed.
+    """
+    onnxruntime = optional.load("onnxruntime", "An ONNX file")
     options = onnxruntime.SessionOptions()
     if threads is not None:
         options.intra_op_num_threads = threads
@@ -105,14 +108,8 @@ def runner(path, threads=None):
 
 
 def _libraries():
-    try:
-        import onnx
-        import onnxruntime  # noqa: F401, needed for the comparison
-        import tf2onnx
-    except ImportError as error:
-        raise ImportError(
-            f"`to_onnx` needs onnx, onnxruntime and tf2onnx: {INSTALL}. {error}"
-        ) from error
+    names = ("tensorflow", "onnx", "tf2onnx", "onnxruntime")
+    _, onnx, tf2onnx, _ = (optional.load(name, "`to_onnx`") for name in names)
     return onnx, tf2onnx
 
 

@@ -9,6 +9,7 @@ import traceback
 
 import keras
 
+from nonlocal_keras import optional
 from nonlocal_keras.export import signatures as serving_signatures
 from nonlocal_keras.export.parity import ExportError
 from nonlocal_keras.layers import arguments
@@ -43,7 +44,9 @@ def to_saved_model(model, directory, labels, version=1):
     Raises:
         ValueError: If there are more or fewer labels than classes, or the
             version exists.
+        ImportError: If TensorFlow is not installed.
     """
+    optional.load("tensorflow", "`to_saved_model`")
     with new_version(directory, version) as folder:
         write(model, folder, labels, ("serving_default",))
     return str(pathlib.Path(directory) / str(version))

@@ -5,6 +5,7 @@ import pathlib
 import numpy as np
 
 from nonlocal_keras import macs
+from nonlocal_keras import optional
 from nonlocal_keras.data import longrange
 from nonlocal_keras.export import model_card
 from nonlocal_keras.export import saved_model
@@ -83,7 +84,9 @@ def to_serving(
         ExportError: If the model cannot be exported, with the layer and the
             reason, or predicts otherwise afterwards. Nothing is left.
         ValueError: If the version exists, or an argument is outside its rule.
+        ImportError: If TensorFlow is not installed.
     """
+    optional.load("tensorflow", "`to_serving`")
     if not isinstance(model, VideoClassifier):
         raise ExportError(
             "`model` must be a VideoClassifier; put a backbone into one. "
