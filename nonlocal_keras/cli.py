@@ -1,32 +1,48 @@
 """The command `nonlocal-keras`."""
 
-import argparse
+import functools
 import sys
 
+from nonlocal_keras import terminal
 from nonlocal_keras.convert import command
 from nonlocal_keras.export import command as export_command
 from zoo import commands as zoo_commands
 
+PROGRAM = "nonlocal-keras"
+# Classes of Kinetics.
+CLASSES = 400
+# Of what a person asks by hand; more would only ask for memory.
+MOST_CLASSES = 100_000
+MOST_FRAMES = 100_000
+MOST_PIXELS = 100_000
+
 
 def main(argv=None):
     """Runs one command and gives its exit status."""
+    return terminal.status_of(functools.partial(_run, argv), PROGRAM)
+
+
+def _run(argv):
     arguments = _parser().parse_args(argv)
-    try:
-        arguments.run(arguments)
-    except ValueError as error:
-        print(f"nonlocal-keras: {error}", file=sys.stderr)
-        return 1
-    return 0
+    arguments.run(arguments)
 
 
 def _parser():
-    parser = argparse.ArgumentParser(
-        prog="nonlocal-keras", description="Non-local networks in Keras."
+    parser = terminal.Parser(
+        prog=PROGRAM,
+        description="Non-local networks in Keras.",
+        epilog=f"With {terminal.DEBUG}=1 in the environment, an error comes "
+        "with its trace.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     fetching = zoo_commands.add_parsers(commands)
     command.add_parser(commands)
     export_command.add_parser(commands, [fetching])
+    _add_flops(commands)
+    return parser
+
+
+def _add_flops(commands):
     flops = commands.add_parser(
         "flops",
         help="count parameters and multiply-adds",
@@ -43,44 +59,68 @@ def _parser():
         "{tiny|r50|r101}",
     )
     flops.add_argument("--family", help="stem and pooling, e.g. vnl_32x2")
-    flops.add_argument("--classes", type=int, default=400)
-    flops.add_argument("--frames", type=int)
-    flops.add_argument("--size", type=int, help="height and width in pixels")
+    flops.add_argument(
+        "--classes",
+        type=terminal.whole_number(1, MOST_CLASSES),
+        help=f"{CLASSES} by default",
+    )
+    flops.add_argument("--frames", type=terminal.whole_number(1, MOST_FRAMES))
+    flops.add_argument(
+        "--size",
+        type=terminal.whole_number(1, MOST_PIXELS),
+        help="height and width in pixels",
+    )
     flops.set_defaults(run=_flops)
-    return parser
 
 
 def _flops(arguments):
     from nonlocal_keras import macs
 
     first = None
-    print("| model | input | kernels | ratio | MACs | ratio |")
-    print("|---|---|---|---|---|---|")
+    # All rows or none: half a table would be read as the whole.
+    rows = [
+        "| model | input | kernels | ratio | MACs | ratio |",
+        "|---|---|---|---|---|---|",
+    ]
     for name in arguments.names:
-        model = _model(name, arguments)
-        frames, height, width, channels = model.input_shape[1:]
+        model, usual = _model(name, arguments)
+        frames, height, width, channels = usual
         frames = arguments.frames or frames
         height, width = (arguments.size or n for n in (height, width))
         shape = (frames, height, width, channels)
         cost = macs.total(macs.count(model, shape))
         first = first or cost
-        print(
+        rows.append(
             f"| {name} | {frames} x {height} x {width} | "
-            f"{cost.weights_only / 1e6:.2f} M | "
+            f"{terminal.with_unit(cost.weights_only)} | "
             f"{cost.weights_only / first.weights_only:.2f} | "
-            f"{cost.macs / 1e9:.2f} G | {cost.macs / first.macs:.2f} |"
+            f"{terminal.with_unit(cost.macs)} | "
+            f"{cost.macs / first.macs:.2f} |"
         )
+    print("\n".join(rows))
 
 
 def _model(name, arguments):
+    """Gives a model without weights, and the usual shape of its clip."""
     import zoo
     from nonlocal_keras import models
 
-    if name in zoo.list_models():
-        # The cost is that of the architecture: no weights are fetched.
-        return zoo.load(name, weights=False)
-    backbone = models.from_name(name, family=arguments.family)
-    return models.VideoClassifier(backbone, arguments.classes)
+    listed = zoo.list_models()
+    if name not in {*listed, *(full.partition(".")[0] for full in listed)}:
+        backbone = models.from_name(name, family=arguments.family)
+        classes = arguments.classes or CLASSES
+        model = models.VideoClassifier(backbone, classes)
+        return model, model.input_shape[1:]
+    for flag in ("family", "classes"):
+        if getattr(arguments, flag) is not None:
+            raise ValueError(
+                f"`--{flag}` is for names that are built and would change "
+                f"nothing for {name}, which is one of the zoo. Leave it out."
+            )
+    clip = zoo.info(name).input
+    # The cost is that of the architecture: no weights are fetched.
+    model = zoo.load(name, weights=False)
+    return model, (clip["frames"], clip["size"], clip["size"], 3)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,3 @@
-import pytest
-
 from nonlocal_keras import cli
 
 
@@ -38,5 +36,33 @@ def test_info_of_an_unknown_model_is_one_line(capsys):
 
 
 def test_a_command_is_required(capsys):
-    with pytest.raises(SystemExit):
-        cli.main([])
+    status, _, err = run(capsys)
+    assert status == 2 and "arguments are required: COMMAND" in err
+
+
+def test_flops_of_a_small_model_have_a_small_unit(capsys):
+    _, out, _ = run(capsys, "flops", "nl_c2d_tiny")
+    row = out.splitlines()[-1]
+    assert "528.32 k" in row and "4.16 M" in row
+
+
+def test_flops_of_a_zoo_name_are_those_of_its_clip(capsys):
+    names = ("nl_c2d_tiny_longrange", "i3d_r50_kinetics.vnl_8x8")
+    status, out, _ = run(capsys, "flops", *names)
+    assert status == 0 and "4.01 M" in out
+    assert "i3d_r50_kinetics.vnl_8x8 | 8 x 224 x 224 |" in out
+
+
+def test_flops_refuse_a_flag_that_would_change_nothing(capsys):
+    flags = ("nl_c2d_tiny_longrange", "--classes", "5")
+    status, _, err = run(capsys, "flops", *flags)
+    assert status == 1 and "`--classes` is for names that are built" in err
+
+
+def test_flops_refuse_sizes_out_of_their_range(capsys):
+    for flag in ("--frames", "--size", "--classes"):
+        for value in ("0", "-1", "1e13", "9" * 30, "x"):
+            arguments = ("flops", "nl_c2d_tiny", f"{flag}={value}")
+            status, _, err = run(capsys, *arguments)
+            assert status == 2, (flag, value)
+            assert f"argument {flag}: must be a whole number from 1" in err
