@@ -117,10 +117,10 @@ def test_half_of_ten_crops_are_mirrored(root):
 
 
 def test_all_clips_of_a_video_are_decoded_in_one_pass(root, monkeypatch):
-    calls, read = [], data.video.read_frames
+    calls, read = [], data.decode.read_frames
     opened = reader(root)
     monkeypatch.setattr(
-        data.video, "read_frames", lambda *a: calls.append(a) or read(*a)
+        data.decode, "read_frames", lambda *a: calls.append(a) or read(*a)
     )
     expected = [opened.test_views(0, clips=1)]
     views = opened.test_views(0, clips=3)

@@ -1,13 +1,15 @@
 from nonlocal_keras.data.clips import ClipReader
 from nonlocal_keras.data.clips import ClipSpec
 from nonlocal_keras.data.dataset import training_dataset
+from nonlocal_keras.data.decode import VideoInfo
+from nonlocal_keras.data.decode import count_frames
+from nonlocal_keras.data.decode import read_frames
+from nonlocal_keras.data.decode import video_info
 from nonlocal_keras.data.sampling import clip_indices
 from nonlocal_keras.data.sampling import crop_offsets
 from nonlocal_keras.data.sampling import random_start
 from nonlocal_keras.data.sampling import view_starts
-from nonlocal_keras.data.video import VideoError
-from nonlocal_keras.data.video import count_frames
-from nonlocal_keras.data.video import read_frames
+from nonlocal_keras.data.video_file import VideoError
 from nonlocal_keras.data.video_list import VideoList
 from nonlocal_keras.data.video_list import list_videos
 
@@ -15,6 +17,7 @@ __all__ = [
     "ClipReader",
     "ClipSpec",
     "VideoError",
+    "VideoInfo",
     "VideoList",
     "clip_indices",
     "count_frames",
@@ -23,5 +26,6 @@ __all__ = [
     "random_start",
     "read_frames",
     "training_dataset",
+    "video_info",
     "view_starts",
 ]

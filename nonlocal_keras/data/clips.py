@@ -12,9 +12,10 @@ import threading
 import numpy as np
 from absl import logging
 
+from nonlocal_keras.data import decode
 from nonlocal_keras.data import sampling
-from nonlocal_keras.data import video
 from nonlocal_keras.data.scaling import scaled
+from nonlocal_keras.data.video_file import VideoError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -181,7 +182,7 @@ class ClipReader:
             return None
         try:
             return function(path, *args)
-        except video.VideoError as error:
+        except VideoError as error:
             with self._lock:
                 if path not in self.skipped:
                     self.skipped[path] = str(error)
@@ -194,7 +195,7 @@ class ClipReader:
             return None
 
     def _readable(self, index):
-        first = self._try(index, lambda path: video.read_frames(path, [0]))
+        first = self._try(index, lambda path: decode.read_frames(path, [0]))
         return first is not None
 
     def _random_clip(self, path, rng):
@@ -238,15 +239,15 @@ class ClipReader:
 
     def _count(self, path):
         frames = self._cache.get((path, self.spec.short_side[0]))
-        return video.count_frames(path) if frames is None else len(frames)
+        return decode.count_frames(path) if frames is None else len(frames)
 
     def _read(self, path, indices, total, side):
         frames = self._cache.get((path, side))
         if frames is not None:
             return frames[indices]
         if self._room <= 0:
-            return video.read_frames(path, indices, side)
-        frames = video.read_frames(path, range(total), side)
+            return decode.read_frames(path, indices, side)
+        frames = decode.read_frames(path, range(total), side)
         with self._lock:
             if (path, side) not in self._cache and frames.nbytes <= self._room:
                 self._cache[path, side] = frames

@@ -1,0 +1,88 @@
+"""From a decoded frame to RGB as it is shown."""
+
+import numpy as np
+
+from nonlocal_keras.data.scaling import scaled
+from nonlocal_keras.data.video_file import VideoError
+
+# Scaling makes no frame larger than this: 16 x 1920 at a shorter side of 256
+# is half of it.
+MAX_SCALED_PIXELS = 2**24
+
+
+def shown_size(frame):
+    """Gives the width and height of a frame as a player shows it.
+
+    The display matrix counts, the aspect ratio of pixels does not: copies of
+    Kinetics that were scaled to 340 x 256 say that their pixels are 64:51, and
+    the published networks were trained, as OpenCV and decord read, on what is
+    stored.
+    """
+    turned = _orientation(frame)[0]
+    size = frame.width, frame.height
+    return size[::-1] if turned else size
+
+
+def target_size(path, width, height, scaling):
+    """Gives the width and height to which the frames of a video are scaled.
+
+    Args:
+        path: String or path of the file, for the error.
+        width, height: Integers, size of the video as it is shown.
+        scaling: Integer, the shorter side; or a function of width and height;
+            or `None` for no scaling.
+
+    Raises:
+        VideoError: If the frames are so long and narrow that scaled ones
+            would not fit into memory.
+    """
+    if callable(scaling):
+        size = scaling(width, height)
+    else:
+        size = scaled(width, height, scaling) if scaling else (width, height)
+    if size[0] * size[1] > max(MAX_SCALED_PIXELS, width * height):
+        raise VideoError(
+            f"{path}: frames of {width} x {height} pixels would be scaled to "
+            f"{size[0]} x {size[1]}, more than {MAX_SCALED_PIXELS} pixels"
+        )
+    return size
+
+
+def to_rgb(reformatter, frame, width, height):
+    """Gives a frame as it is shown, uint8 `(height, width, 3)`.
+
+    Args:
+        reformatter: `av.video.reformatter.VideoReformatter`. One for the whole
+            clip: a new one per frame would cost its threads.
+        frame: `av.VideoFrame`.
+        width, height: Integers, size after turning and scaling.
+    """
+    turned, mirrored, upside_down = _orientation(frame)
+    if turned:
+        width, height = height, width
+    frame = reformatter.reformat(
+        frame, width, height, format="rgb24", interpolation="BILINEAR"
+    )
+    image = frame.to_ndarray()
+    if turned:
+        image = image.swapaxes(0, 1)
+    if mirrored:
+        image = image[:, ::-1]
+    return image[::-1] if upside_down else image
+
+
+def _orientation(frame):
+    """Gives whether rows become columns, and what is mirrored after that.
+
+    Of other angles than quarter turns the nearest is taken.
+    """
+    from av.sidedata.sidedata import Type
+
+    data = frame.side_data.get(Type.DISPLAYMATRIX)
+    if data is None:
+        return False, False, False
+    # x' = a x + c y, y' = b x + d y of the matrix (a, b, u; c, d, v; x, y, w).
+    a, b, _, c, d, *_ = (int(v) for v in np.frombuffer(bytes(data), np.int32))
+    if abs(b) + abs(c) > abs(a) + abs(d):
+        return True, c < 0, b < 0
+    return False, a < 0, d < 0

@@ -1,0 +1,159 @@
+"""Opens the main stream of a video file, whoever made the file.
+
+A file is input from strangers. It may make the decoder open nothing but the
+file itself, allocate no picture beyond `MAX_PIXELS`, and fail only with a
+`VideoError`.
+"""
+
+import contextlib
+import os
+import re
+import stat
+
+# 8K is half of it. Decoders refuse more before they allocate it.
+MAX_PIXELS = 2**26
+
+# Formats that hold their pictures themselves. What is missing here on purpose
+# reads other files or addresses (playlists: hls, dash, concat, imf, sdp;
+# patterns: image2), runs scripts (vapoursynth) or is a device (lavfi, v4l2).
+FORMATS = (
+    "3gp apng asf av1 avi avs2 avs3 bink cavsvideo dhav dirac dnxhd dv evc flv"
+    " flic gif gxf h261 h263 h264 hevc ivf kux live_flv m4v matroska mjpeg mlv"
+    " mov mpeg mpegts mpegvideo mxf nsv nut nuv obu ogg pva rm roq smk swf ty"
+    " vc1 vc1test vvc webm wtv yuv4mpegpipe"
+).split()
+
+
+class VideoError(ValueError):
+    """A video file that cannot be decoded; the message names it."""
+
+
+@contextlib.contextmanager
+def open_video(path):
+    """Opens a file, and gives its container and main video stream.
+
+    The main stream is the one that ffmpeg chooses; the picture of a cover is
+    none.
+
+    Args:
+        path: String or path of a video file.
+
+    Raises:
+        VideoError: If the file is missing, or no video.
+    """
+    import av  # Slow to import, and no layer needs it.
+
+    require_file(path)
+    with errors_named(path, "not a readable video"):
+        container = av.open(
+            # With a protocol in front, a colon in a name is only a colon.
+            "file:" + os.path.abspath(path),
+            metadata_errors="replace",  # Titles need not be UTF-8.
+            options=_decoder_options(),
+            container_options={
+                "protocol_whitelist": "file",
+                "format_whitelist": ",".join(FORMATS),
+            },
+        )
+    with container:
+        yield container, _main_stream(container, path)
+
+
+def require_file(path):
+    """Raises `VideoError` unless a path is that of a regular file."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError) as error:  # ValueError: a zero byte.
+        if re.match(r"[A-Za-z][\w+.-]*:/", str(path)):
+            raise VideoError(
+                f"{path}: must be a file; addresses are not opened. Download "
+                "the video, and give the path of the file"
+            ) from error
+        raise VideoError(f"{path}: not a readable video ({error})") from error
+    # A pipe or device may never end.
+    if not stat.S_ISREG(found.st_mode):
+        raise VideoError(f"{path}: not a readable video (not a regular file)")
+    return found
+
+
+@contextlib.contextmanager
+def errors_named(path, what):
+    """Turns whatever PyAV raises into a `VideoError` with the file's name.
+
+    Around calls of PyAV alone: its errors are of many classes, from its own to
+    those of Python for text, arithmetic and memory.
+    """
+    try:
+        yield
+    except Exception as error:
+        raise VideoError(
+            f"{path}: {what} ({type(error).__name__}: {error})"
+        ) from error
+
+
+def decoded(container, stream, begin=None, until_frame=False):
+    """Decodes a stream as far as it can be decoded.
+
+    A packet that fails is left behind, as players do. An error between packets
+    ends the stream; what the decoder still holds comes out.
+
+    Args:
+        container, stream: As `open_video` gives them.
+        begin: Function that says of a packet whether decoding begins with it.
+            `None` for the first one.
+        until_frame: Boolean, whether packets after the first frame are only
+            read.
+
+    Yields:
+        Tuples of a packet, the list of its frames and its error or `None`. The
+        packet is `None` if there is no further one because of the error.
+    """
+    packets, begun, frames = container.demux(stream), begin is None, []
+    while True:
+        try:
+            packet = next(packets, None)
+        except Exception as error:
+            yield None, _frames(stream, None)[0] if begun else [], error
+            return
+        if packet is None:
+            return
+        begun = begun or begin(packet)
+        if not begun:
+            continue
+        decode = not (until_frame and frames)
+        frames, error = _frames(stream, packet) if decode else (frames, None)
+        yield packet, frames, error
+
+
+def _frames(stream, packet):
+    try:
+        return stream.decode(packet), None
+    except Exception as error:
+        return [], error
+
+
+def _decoder_options():
+    return {"max_pixels": str(MAX_PIXELS), "threads": "1"}
+
+
+def _main_stream(container, path):
+    from av.stream import Disposition
+
+    streams = [s for s in container.streams.video if s.codec_context]
+    moving = [
+        s for s in streams if not s.disposition & Disposition.attached_pic
+    ]
+    if not moving:
+        reason = "its only picture is a cover" if streams else "no video stream"
+        raise VideoError(f"{path}: not a readable video ({reason})")
+
+    def score(stream):
+        default = bool(stream.disposition & Disposition.default)
+        return stream.width * stream.height + 5_000_000 * default
+
+    stream = max(moving, key=score)  # The rule of ffmpeg.
+    # One clip per thread decodes; threads inside cost their start, and hold
+    # frames back.
+    stream.thread_type, stream.thread_count = "NONE", 1
+    stream.codec_context.options = _decoder_options()
+    return stream
