@@ -12,8 +12,11 @@ was when the same command is typed again.
         --model_dir=runs/nl_i3d --strategy=mirrored
 
 trains on the videos of `--data`, which holds `train`, `val` and `test`
-(without `test`, `val` is used), each a folder of class folders or a CSV file
-of path and label: `train/`, or `train.csv`.
+(without `test`, `val` is used), each a folder of class folders or a list of
+paths and labels: `train/`, or `train.csv`. Of plain class folders without a
+`train` and `val`, some videos are held out:
+
+    python train.py --experiment=small --data=/data/my_videos
 """
 
 import pathlib
@@ -31,7 +34,10 @@ _EXPERIMENT = flags.DEFINE_string(
     "experiment", "longrange", "Name of the recipe."
 )
 _DATA = flags.DEFINE_string(
-    "data", None, "Folder of the videos. The benchmark is rendered there."
+    "data",
+    None,
+    "Folder of your videos; a recipe for them is named by --experiment. "
+    "Without it, a new folder for the benchmark, which is rendered there.",
 )
 _MODEL_DIR = flags.DEFINE_string(
     "model_dir", None, "Folder for checkpoints, logs, report and export."
@@ -47,7 +53,10 @@ _LEARNING_RATE = flags.DEFINE_float(
     "learning_rate", None, "The highest learning rate."
 )
 _RESUME = flags.DEFINE_bool(
-    "resume", True, "Go on from the newest checkpoint in model_dir."
+    "resume",
+    True,
+    "Go on from the newest checkpoint in model_dir. With --noresume a run "
+    "that is there is put aside, and a new one begins.",
 )
 _OVERRIDES = flags.DEFINE_multi_string(
     "overrides", [], "Other fields of the recipe, as field=value."
@@ -85,6 +94,7 @@ def read_experiment():
 
 def run(experiment):
     from nonlocal_keras.evaluation import evaluate
+    from nonlocal_keras.training import inputs
     from nonlocal_keras.training import loop
     from nonlocal_keras.training import report
 
@@ -96,7 +106,7 @@ def run(experiment):
             f"Received: batch_size={experiment.batch_size}"
         )
     model_dir = pathlib.Path(_MODEL_DIR.value or f"runs/{_EXPERIMENT.value}")
-    training, validation, test = open_data(experiment)
+    training, validation, test = inputs.open_readers(experiment, _DATA.value)
     rows, trained = [], {}
     for name in experiment.models:
         model, seconds = loop.train(
@@ -125,52 +135,6 @@ def run(experiment):
             print(f"skipped {len(reader.skipped)} broken videos, see the log")
     best = max(rows, key=lambda row: row.top1)
     publish(experiment, trained[best.model], best, test)
-
-
-def open_data(experiment):
-    """Readers of the training, validation and test videos."""
-    from nonlocal_keras import data
-    from nonlocal_keras.data import longrange
-
-    if experiment.render_sizes:
-        root = pathlib.Path(_DATA.value or f"data/{experiment.dataset}")
-        print(f"rendering {sum(experiment.render_sizes)} videos into {root}")
-        splits = ("train", "val", "test")
-        longrange.render(root, dict(zip(splits, experiment.render_sizes)))
-    elif _DATA.value is None:
-        raise ValueError(
-            f"`data` must name the folder of {experiment.dataset}: the "
-            "experiment has no data of its own. Add --data=FOLDER"
-        )
-    else:
-        root = pathlib.Path(_DATA.value)
-    train = data.list_videos(find_split(root, "train"))
-    names = ["val", "test" if has_split(root, "test") else "val"]
-    held_out = [
-        data.list_videos(find_split(root, name), train.classes)
-        for name in names
-    ]
-    spec, room = experiment.clip_spec, experiment.cache_bytes
-    # The test videos are read once: memory is for the others.
-    rooms = (int(0.8 * room), int(0.2 * room), 0)
-    return [
-        data.ClipReader(videos, spec, experiment.seed, cache_bytes)
-        for videos, cache_bytes in zip([train, *held_out], rooms)
-    ]
-
-
-def has_split(root, name):
-    return (root / name).is_dir() or (root / f"{name}.csv").is_file()
-
-
-def find_split(root, name):
-    if not has_split(root, name):
-        raise ValueError(
-            f"`data` must hold the folder {name}/ or the file {name}.csv. "
-            f"Received: data={str(root)!r}"
-        )
-    folder = root / name
-    return folder if folder.is_dir() else root / f"{name}.csv"
 
 
 def publish(experiment, model, row, test):

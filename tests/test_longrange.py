@@ -6,6 +6,7 @@ import pytest
 
 from nonlocal_keras import data
 from nonlocal_keras.data import longrange
+from tests import videos
 
 SIZES = {"train": 6, "val": 2, "test": 3}
 # By then the badges are gone, and the ring has not come back, in any clip.
@@ -174,6 +175,31 @@ def test_refuses_a_folder_of_another_version(rendered, monkeypatch):
     monkeypatch.setattr(longrange, "VERSION", longrange.VERSION + 1)
     with pytest.raises(ValueError, match="another version"):
         longrange.render(rendered, SIZES, workers=1)
+
+
+@pytest.mark.parametrize(
+    "name", ["clip.mp4", "train/jump/a.mp4", "dataset.json", "test/notes.txt"]
+)
+def test_a_folder_of_others_is_refused_and_stays_as_it_is(name, tmp_path):
+    videos.touch(tmp_path, name)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(ValueError, match="`root` must be empty.*1 other files"):
+        longrange.render(tmp_path, SIZES, workers=1)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", ["jump", "train/jump"])
+def test_what_others_put_beside_the_clips_is_refused(name, tmp_path):
+    sizes = {"train": 1, "val": 1, "test": 1}
+    longrange.render(tmp_path, sizes, workers=1)
+    (tmp_path / name).mkdir()
+    with pytest.raises(ValueError, match=f"`root` must be empty.*{name}"):
+        longrange.render(tmp_path, sizes, workers=1)
+
+
+def test_hidden_files_of_a_system_hinder_nothing(tmp_path):
+    videos.touch(tmp_path, ".DS_Store")
+    longrange.render(tmp_path, {"train": 1, "val": 1, "test": 1}, workers=1)
 
 
 def test_refuses_sizes_without_a_split(tmp_path):

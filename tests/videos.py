@@ -144,3 +144,11 @@ def overwrite(path, start, content):
     place = int(start * len(data))
     data[place : place + len(content)] = content
     path.write_bytes(bytes(data))
+
+
+def touch(root, *names):
+    """Makes empty files, for what asks for names alone."""
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()

@@ -30,6 +30,8 @@ import pathlib
 
 import numpy as np
 
+from nonlocal_keras.data import video_files
+
 VERSION = 1
 FRAMES = 16
 SIZE = 36
@@ -127,7 +129,8 @@ def render(root, sizes=None, workers=None):
         workers: Integer, number of processes. `None` for all processors.
 
     Raises:
-        ValueError: If `root` holds another version or other sizes.
+        ValueError: If `root` holds another version or other sizes, or files
+            that are not of this data set.
     """
     root, sizes = pathlib.Path(root), dict(sizes or SIZES)
     if set(sizes) != set(SIZES):
@@ -147,6 +150,7 @@ def render(root, sizes=None, workers=None):
     # Written at the start, so that other settings never mix into the folder;
     # the mark of completeness comes last.
     settings, complete = root / "dataset.json", root / "complete"
+    _refuse_files_of_others(root, settings)
     if settings.exists() and json.loads(settings.read_text()) != description:
         raise ValueError(
             f"`root` holds another version or other sizes: {settings}. Remove "
@@ -155,10 +159,13 @@ def render(root, sizes=None, workers=None):
         )
     if complete.exists():
         return
+    root.mkdir(parents=True, exist_ok=True)
+    partial = root / f".{settings.name}.{os.getpid()}.partial"
+    partial.write_text(json.dumps(description, indent=2) + "\n")
+    os.replace(partial, settings)
     for split in sizes:
         for name in CLASSES:
             (root / split / name).mkdir(parents=True, exist_ok=True)
-    settings.write_text(json.dumps(description, indent=2) + "\n")
     jobs = [
         (str(root), split, _FIRST_SEED[split] + i)
         for split, number in sizes.items()
@@ -166,6 +173,43 @@ def render(root, sizes=None, workers=None):
     ]
     _render_all(jobs, workers or os.cpu_count())
     complete.touch()
+
+
+def _refuse_files_of_others(root, settings):
+    """Refuses a folder unless it is empty, missing or rendered by this file.
+
+    The settings are written first: with them, only what is rendered may lie
+    in the folder; without them, nothing.
+    """
+    if not root.exists():
+        return
+    if _is_own(settings):
+        ours = [settings.name, "complete", *SIZES]
+        folders = {root: ours, **{root / s: CLASSES for s in SIZES}}
+    else:
+        folders = {root: ()}
+    foreign = [
+        path
+        for folder, names in folders.items()
+        if folder.exists()
+        for path in sorted(folder.iterdir())
+        if path.name not in names and not video_files.is_hidden(path.name)
+    ]
+    if foreign:
+        raise ValueError(
+            "`root` must be empty, missing or a folder of the benchmark "
+            "alone, which is rendered there. Received: "
+            f"root={str(root)!r} with {len(foreign)} other files or folders, "
+            f"e.g. {str(foreign[0])!r}. To train on videos of your own, name "
+            f"a recipe: train.py --experiment=small --data={root}"
+        )
+
+
+def _is_own(settings):
+    try:
+        return json.loads(settings.read_text())["name"] == "longrange"
+    except (OSError, ValueError, TypeError, KeyError):
+        return False
 
 
 def _render_all(jobs, workers):

@@ -1,10 +1,14 @@
-"""Lists of labelled videos: class folders, or a CSV of path and label."""
+"""Lists of labelled videos: class folders, or a file of paths and labels."""
 
-import csv
 import dataclasses
+import os
 import pathlib
 
-SUFFIXES = (".mp4", ".avi", ".mkv", ".webm", ".mov", ".m4v")
+from absl import logging
+
+from nonlocal_keras.data import class_folders
+from nonlocal_keras.data import labels
+from nonlocal_keras.data import list_files
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,24 +19,34 @@ class VideoList:
         paths: Tuple of strings.
         labels: Tuple of integers, indices into `classes`.
         classes: Tuple of strings.
+        missing: Tuple of strings, listed files that do not exist; they are
+            not among `paths`.
+        root: String, the folder that relative paths started at.
     """
 
     paths: tuple
     labels: tuple
     classes: tuple
+    missing: tuple = ()
+    root: str = ""
 
     def __len__(self):
         return len(self.paths)
 
 
-def list_videos(source, classes=None):
-    """Lists the videos of a folder or CSV file.
+def list_videos(source, classes=None, split=None):
+    """Lists the videos of a folder or of a file of paths and labels.
 
-    A folder holds one folder per class, as Kinetics does. A CSV file holds a
-    path and a label per line, separated by a comma or, without a comma, by
-    the last blank; a relative path starts at the folder of the CSV file; a
-    label is a class name, or an integer if `classes` are given or all labels
-    are integers. A header line `path,label` is left out.
+    A folder holds one folder per class, as Kinetics does. A file holds a path
+    and a label per line, separated by tab, semicolon, comma or blank. A
+    header line may name the columns, in any case and order: `path`, `video`,
+    `filename` or alike, and `label`, `class`, `tag` or alike; or those of the
+    official lists of Kinetics, whose files are then looked for below the
+    folder of the list. A relative path starts at the folder of the list.
+    Empty lines and those that start with `#` are left out.
+
+    A label is a class name. If all labels are integers from 0, they number
+    the classes.
 
     Example:
 
@@ -41,83 +55,136 @@ def list_videos(source, classes=None):
     (240436, ('abseiling', 'air drumming'))
 
     Args:
-        source: String or path of the folder or CSV file.
+        source: String or path of the folder or file.
         classes: Sequence of class names, which fixes their order, e.g. that
-            of the training split. `None` for the sorted names found.
+            of the training split; integer labels are indices into it. `None`
+            for the sorted names found.
+        split: `"train"`, `"val"` or `"test"`, to take only these lines of a
+            list with a column `split`. `None` for all lines.
 
     Returns:
-        A `VideoList`, sorted by path.
+        A `VideoList`, sorted by path. Files that are listed but do not exist
+        are in `missing`, and counted in the log.
 
     Raises:
-        ValueError: If there is no video, or a label is not in `classes`.
+        ValueError: If there is no video, a line cannot be understood, a video
+            has two labels, or a label is not in `classes`.
+    """
+    rows = read_rows(source)
+    if split is not None:
+        rows = [row for row in rows if row.split == split]
+        if not rows:
+            raise ValueError(
+                "`split` must be a value of the column split of the list. "
+                f"Received: split={split!r}, which {str(source)!r} lacks"
+            )
+    if classes is None:
+        classes = labels.name_classes(rows, str(source))
+    return from_rows(rows, source, classes)
+
+
+def read_rows(source):
+    """Reads the rows of class folders or of a list.
+
+    Args:
+        source: String or path.
+
+    Returns:
+        List of `nonlocal_keras.data.labels.Row`, not empty.
     """
     source = pathlib.Path(source)
     if not source.exists():
         raise ValueError(
-            "`source` must be a folder of class folders or a CSV file. "
-            f"Received: {str(source)!r}, which does not exist"
+            "`source` must be a folder of class folders or a file of paths "
+            f"and labels. Received: {str(source)!r}, which does not exist"
         )
-    rows = _folder_rows(source) if source.is_dir() else _csv_rows(source)
+    reader = class_folders if source.is_dir() else list_files
+    rows = reader.read(source)
     if not rows:
         raise ValueError(
-            "`source` must hold videos: class folders with files named "
-            f"*{', *'.join(SUFFIXES)}, or CSV lines of path and label. "
+            "`source` must hold videos: class folders with video files, or "
+            "lines of path and label. "
             f"Received: {str(source)!r}, which has none"
         )
-    names = [label for _, label in rows]
-    integers = all(name.isdigit() for name in names)
-    if classes is None:
-        order = int if integers else str
-        classes = sorted(set(names), key=order)
-        if integers and source.is_file():
-            # Integer labels are indices, also of classes without a video.
-            classes = [str(i) for i in range(max(map(int, names)) + 1)]
-    index = {name: i for i, name in enumerate(classes)}
-    if integers and not any(name in index for name in names):
-        index = {str(i): i for i in range(len(classes))}
-    unknown = sorted(set(names) - set(index))
-    if unknown:
+    return rows
+
+
+def from_rows(rows, source, classes, by_number=True):
+    """Makes the list from the rows of a source.
+
+    Args:
+        rows: List of `nonlocal_keras.data.labels.Row`.
+        source: String or path of the folder or file of the rows.
+        classes: Sequence of class names.
+        by_number: Boolean, whether integer labels may be indices of
+            `classes` that have names.
+
+    Returns:
+        A `VideoList`.
+    """
+    source = pathlib.Path(source)
+    root = source if source.is_dir() else source.parent
+    rows = sorted(rows, key=lambda row: (row.path, row.line or 0))
+    indices = labels.to_indices(rows, classes, str(source), by_number)
+    paths = [_locate(root, row.path) for row in rows]
+    there = [os.path.isfile(path) for path in paths]
+    missing = [path for path, found in zip(paths, there) if not found]
+    if len(missing) == len(rows):
         raise ValueError(
-            f"`classes` must hold every label of {str(source)!r}. Received "
-            f"{len(classes)} classes, without {unknown[:3]}"
+            "A list must name video files; a relative path starts at the "
+            f"folder of the list. Received: {str(source)!r}, of whose "
+            f"{len(rows)} files not one exists, e.g. {_describe(missing[0])}"
         )
+    if missing:
+        logging.warning(
+            "%s: %d of %d listed files are missing: %s",
+            source,
+            len(missing),
+            len(rows),
+            ", ".join(map(_describe, missing[:3])),
+        )
+    present = [i for i, found in enumerate(there) if found]
+    paths, indices, rows = (
+        [values[i] for i in present] for values in (paths, indices, rows)
+    )
+    labels.refuse_two_labels(
+        rows, real_paths(paths), indices, classes, str(source)
+    )
     return VideoList(
-        tuple(path for path, _ in rows),
-        tuple(index[name] for name in names),
+        tuple(paths),
+        tuple(indices),
         tuple(classes),
+        tuple(missing),
+        str(root),
     )
 
 
-def _folder_rows(root):
-    rows = [
-        (str(path), path.parent.name)
-        for path in root.glob("*/*")
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
-    ]
-    return sorted(rows)
+def real_paths(paths):
+    """Gives the real path of each file, links followed.
 
-
-def _csv_rows(path):
-    rows = []
-    with open(path, newline="", encoding="utf-8") as file:
-        lines = [line.strip() for line in file if line.strip()]
-    for number, line in enumerate(lines, start=1):
-        fields = _fields(line)
-        if fields is None:
-            raise ValueError(
-                "A line of the CSV file must hold a path and a label, e.g. "
-                f"'clips/a.mp4,archery'. Received: line {number} of "
-                f"{str(path)!r}: {line[:80]!r}"
-            )
-        if number == 1 and fields[0] in ("path", "file", "filename", "video"):
+    Folders are resolved once each: a list may hold hundreds of thousands of
+    files, and a path has many parts.
+    """
+    folders, found = {}, []
+    for path in paths:
+        folder, name = os.path.split(path)
+        if os.path.islink(path):
+            found.append(os.path.realpath(path))
             continue
-        rows.append((str(path.parent / fields[0]), fields[1]))
-    return sorted(rows)
+        if folder not in folders:
+            folders[folder] = os.path.realpath(folder)
+        found.append(os.path.join(folders[folder], name))
+    return found
 
 
-def _fields(line):
-    if "," in line:
-        fields = [field.strip() for field in next(csv.reader([line]))]
-    else:
-        fields = line.rsplit(maxsplit=1)
-    return fields[:2] if len(fields) >= 2 and all(fields[:2]) else None
+def _locate(root, path):
+    located = os.path.join(root, path)
+    if "\\" in path and not os.path.exists(located):
+        # Written on Windows.
+        return os.path.join(root, path.replace("\\", os.sep))
+    return located
+
+
+def _describe(path):
+    folder = os.path.isdir(path)
+    return f"{path!r}" + (", a folder and no video" if folder else "")

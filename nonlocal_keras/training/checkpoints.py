@@ -129,7 +129,8 @@ def _assign(model, arrays, path):
         raise ValueError(
             f"`model_dir` holds a checkpoint of another model: {path} differs "
             f"in {len(wrong)} variables, first {wrong[0]!r}. "
-            "Choose another model_dir, or start over with resume=False"
+            "Choose another model_dir, or start over with --noresume "
+            "(resume=False)"
         )
     for name, variable in variables.items():
         variable.assign(arrays[name])

@@ -1,7 +1,5 @@
 """Trains one model of an experiment; a killed run goes on where it was."""
 
-import dataclasses
-import json
 import pathlib
 import sys
 import time
@@ -14,6 +12,7 @@ from nonlocal_keras.data import dataset
 from nonlocal_keras.evaluation import compile_predict
 from nonlocal_keras.evaluation import evaluate
 from nonlocal_keras.training import checkpoints
+from nonlocal_keras.training import run_folder
 
 
 def train(
@@ -27,16 +26,23 @@ def train(
         strategy: A `tf.distribute.Strategy`.
         training, validation: `nonlocal_keras.data.ClipReader`s.
         model_dir: Path of the folder for checkpoints and logs.
-        resume: Boolean, whether to go on from the newest checkpoint.
+        resume: Boolean, whether to go on from the newest checkpoint; if not,
+            a run that is there is put aside.
 
     Returns:
         A tuple of the `VideoClassifier` and the seconds spent in this call.
 
     Raises:
-        ValueError: If the folder holds a run with other settings.
+        ValueError: If the folder holds a run with other settings or videos.
     """
     directory = pathlib.Path(model_dir) / name
-    _claim(directory, experiment, resume)
+    run_folder.claim(
+        directory,
+        experiment,
+        training.videos,
+        validation and validation.videos,
+        resume,
+    )
     keras.utils.set_random_seed(experiment.seed)
     start = time.monotonic()
     classes = len(training.videos.classes)
@@ -162,23 +168,3 @@ def _callbacks(model, validation, directory, experiment):
         keras.callbacks.TensorBoard(directory / "tensorboard"),
         checkpoints.StepCheckpoint(directory),
     ]
-
-
-def _claim(directory, experiment, resume):
-    """Writes the settings into the folder, or compares them with its own."""
-    directory.mkdir(parents=True, exist_ok=True)
-    path = directory / "experiment.json"
-    settings = json.dumps(dataclasses.asdict(experiment), indent=2)
-    if not checkpoints.checkpoints(directory):
-        path.write_text(settings)
-        return
-    if not resume:
-        raise ValueError(
-            "`resume=False` would mix two runs: `model_dir` holds checkpoints "
-            f"already. Choose another model_dir, or remove {directory}"
-        )
-    if not path.exists() or path.read_text() != settings:
-        raise ValueError(
-            "`model_dir` holds a run with other settings. Choose another "
-            f"model_dir, repeat the settings of {path}, or remove {directory}"
-        )

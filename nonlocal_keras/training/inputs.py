@@ -1,0 +1,93 @@
+"""The videos of a run: found or rendered, checked, and shown in a table."""
+
+import collections
+import pathlib
+
+from nonlocal_keras import data
+from nonlocal_keras.data import longrange
+from nonlocal_keras.data import splits
+
+
+def open_readers(experiment, folder=None):
+    """Opens the training, validation and test videos of an experiment.
+
+    Args:
+        experiment: A `nonlocal_keras.training.experiments.Experiment`.
+        folder: String, the videos of the user, see
+            `nonlocal_keras.data.splits.open_splits`; for an experiment that
+            renders its videos the place for them, by default
+            `data/{dataset}`.
+
+    Returns:
+        A list of three `nonlocal_keras.data.ClipReader`.
+
+    Raises:
+        ValueError: If the folder is not what the experiment needs, or not one
+            video of a split can be read.
+    """
+    if experiment.render_sizes:
+        root = pathlib.Path(folder or f"data/{experiment.dataset}")
+        print(f"rendering {sum(experiment.render_sizes)} videos into {root}")
+        longrange.render(
+            root, dict(zip(("train", "val", "test"), experiment.render_sizes))
+        )
+    elif folder is None:
+        raise ValueError(
+            f"`data` must name the folder of {experiment.dataset}: the "
+            "experiment has no data of its own. Add --data=FOLDER"
+        )
+    else:
+        root = folder
+    found, note = splits.open_splits(root, experiment.seed)
+    if not experiment.render_sizes:
+        print(format_table(found))
+        if note:
+            print(f"\n{note}.")
+    # The test videos are read once: memory is for the others.
+    rooms = {"train": 0.8, "val": 0.2, "test": 0.0}
+    return [
+        _open(found[name], name, experiment, int(part * experiment.cache_bytes))
+        for name, part in rooms.items()
+    ]
+
+
+def format_table(found):
+    """Gives a Markdown table of the splits.
+
+    Args:
+        found: Dictionary of name to `nonlocal_keras.data.splits.Split`.
+
+    Returns:
+        String.
+    """
+    lines = [
+        "| split | videos | classes | fewest | missing | from |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, split in found.items():
+        videos = split.videos
+        counts = collections.Counter(videos.labels)
+        number, label = min((counts[i], i) for i in range(len(videos.classes)))
+        lines.append(
+            f"| {name} | {len(videos)} | {len(counts)} of "
+            f"{len(videos.classes)} | {number} {videos.classes[label]} | "
+            f"{len(videos.missing)} | {split.source} |"
+        )
+    return "\n".join(lines)
+
+
+def _open(split, name, experiment, cache_bytes):
+    """Opens a split and reads one video, before the work of a run is lost."""
+    try:
+        reader = data.ClipReader(
+            split.videos, experiment.clip_spec, experiment.seed, cache_bytes
+        )
+    except ValueError as error:
+        raise ValueError(f"{name}, {split.source}: {error}") from error
+    if all(reader.test_views(i) is None for i in range(len(split.videos))):
+        first = next(iter(reader.skipped.values()))
+        raise ValueError(
+            f"{name}, {split.source}: not one of the {len(split.videos)} "
+            f"videos gives a clip; the first failed with: {first}"
+        )
+    return reader
