@@ -164,6 +164,13 @@ def test_clips_are_found_in_the_folder_of_the_name_of_the_list(tmp_path):
     assert path == "val/f7Z6BmBkcq4_000006_000016.mp4"
 
 
+def test_a_kinetics_list_without_its_clips_says_how_they_lie(tmp_path):
+    content = KINETICS + "air drumming,f7Z6BmBkcq4,6,16,val,0\n"
+    words = "at any depth, as id_start_end.*f7Z6BmBkcq4_000006_000016.mp4"
+    with pytest.raises(ValueError, match=words):
+        read(tmp_path, content)
+
+
 def test_a_clip_with_two_files_is_refused(tmp_path):
     touch(tmp_path / "a" / "f7Z6BmBkcq4_000006_000016.mp4")
     touch(tmp_path / "b" / "f7Z6BmBkcq4_000006_000016.mp4")

@@ -88,9 +88,12 @@ def open_splits(root, seed):
     for name in ("val", "test"):
         if name in splits:
             _refuse_overlap(splits["train"], splits[name], name)
-    splits.setdefault("val", splits.get("test"))
-    splits.setdefault("test", splits["val"])
-    return splits, note
+    val, test = splits.get("val"), splits.get("test")
+    return {
+        "train": splits["train"],
+        "val": val or test,
+        "test": test or val,
+    }, note
 
 
 def _find_sources(root):

@@ -27,7 +27,7 @@ def find(clips, source):
         without a file that which it should have.
 
     Raises:
-        ValueError: If a clip has two files.
+        ValueError: If a clip has two files, or not one clip has any.
     """
     root = source.with_suffix("")
     root = root if root.is_dir() else source.parent
@@ -44,6 +44,13 @@ def find(clips, source):
                     f"{files[clip]!r} and {path!r} in {str(source.parent)!r}"
                 )
             files[clip] = path
+    if clips and not files:
+        raise ValueError(
+            "The clips of a list of Kinetics must lie below the folder "
+            f"{str(root)!r}, at any depth, as id_start_end.mp4 with the times "
+            f"in seconds, e.g. {_name(clips[0])}. Received: {str(source)!r} "
+            f"with {len(clips)} clips, of which none is there"
+        )
     usual = os.path.relpath(root, source.parent)
     return [
         files.get(clip, os.path.normpath(os.path.join(usual, _name(clip))))
