@@ -2,7 +2,7 @@ import av
 import pytest
 
 from nonlocal_keras import data
-from nonlocal_keras.data import video_files
+from nonlocal_keras.data import folders
 from tests import videos
 
 
@@ -44,7 +44,7 @@ def test_every_suffix_of_a_video_format_of_pyav_is_known():
         missing |= {
             suffix
             for suffix in suffixes - sound_and_pictures
-            if not video_files.is_video_name(f"a.{suffix}")
+            if not folders.is_video_name(f"a.{suffix}")
         }
     assert not missing
 

@@ -7,7 +7,7 @@ import pathlib
 
 from absl import logging
 
-from nonlocal_keras.data import video_files
+from nonlocal_keras.data import folders
 from nonlocal_keras.data.labels import Row
 
 
@@ -39,17 +39,17 @@ def read(root):
     root = pathlib.Path(root)
     found, beside = {}, []
     for entry in sorted(os.scandir(root), key=lambda entry: entry.name):
-        if video_files.is_hidden(entry.name):
+        if folders.is_hidden(entry.name):
             continue
         if entry.is_dir():
             found[entry.name] = _search(root, entry.name)
-        elif video_files.is_video_name(entry.name):
+        elif folders.is_video_name(entry.name):
             beside.append(entry.name)
     for name, folder in found.items():
         if folder.others and not folder.videos:
             raise ValueError(
                 "A class folder must hold videos, which are known by their "
-                f"suffix: {' '.join(sorted(video_files.SUFFIXES))}. Received: "
+                f"suffix: {' '.join(sorted(folders.SUFFIXES))}. Received: "
                 f"{str(root / name)!r} with {_count(folder.others)}. If it is "
                 "no class, move it elsewhere or let its name start with a dot"
             )
@@ -66,9 +66,9 @@ def read(root):
 
 def _search(root, name):
     found = _Found([], collections.Counter())
-    for folder, files in video_files.walk(root / name):
+    for folder, files in folders.walk(root / name):
         for file in files:
-            if video_files.is_video_name(file):
+            if folders.is_video_name(file):
                 path = os.path.join(folder, file)
                 found.videos.append(os.path.relpath(path, root))
             else:

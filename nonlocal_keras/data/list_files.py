@@ -10,8 +10,8 @@ import pathlib
 import re
 
 from nonlocal_keras.data import columns
+from nonlocal_keras.data import folders
 from nonlocal_keras.data import text_files
-from nonlocal_keras.data import video_files
 from nonlocal_keras.data import video_ids
 from nonlocal_keras.data.labels import Row
 
@@ -22,9 +22,7 @@ NAMES_OF_SPLITS = {
 }
 _SEPARATORS = ("\t", ";", ",")
 _VIDEO_THEN_BLANK = re.compile(
-    r"\.("
-    + "|".join(re.escape(s[1:]) for s in video_files.SUFFIXES)
-    + r")(?=\s)",
+    r"\.(" + "|".join(re.escape(s[1:]) for s in folders.SUFFIXES) + r")(?=\s)",
     re.IGNORECASE,
 )
 
@@ -61,7 +59,7 @@ def _find_header(line, path):
     wrong = None
     for separator in (*_SEPARATORS, " "):
         fields = _split(line, separator)
-        if not fields or any(map(video_files.is_video_name, fields)):
+        if not fields or any(map(folders.is_video_name, fields)):
             continue
         try:
             found = columns.find(fields)
@@ -177,7 +175,7 @@ def _pair(line, separator):
     fields = _split(line, separator)
     if fields is None or len(fields) != 2 or not all(fields):
         return None
-    return tuple(fields) if video_files.is_video_name(fields[0]) else None
+    return tuple(fields) if folders.is_video_name(fields[0]) else None
 
 
 def _pair_by_blank(line):
@@ -196,7 +194,7 @@ def _pair_by_blank(line):
         if len(ends) != 1:
             return None
         name, rest = line[: ends[0]], line[ends[0] :].strip()
-    if not rest or not video_files.is_video_name(name):
+    if not rest or not folders.is_video_name(name):
         return None
     numbers = re.fullmatch(r"[0-9]+\s+([0-9]+)", rest)
     return name, numbers[1] if numbers else rest, bool(numbers)

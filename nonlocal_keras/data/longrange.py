@@ -30,8 +30,6 @@ import pathlib
 
 import numpy as np
 
-from nonlocal_keras.data import video_files
-
 VERSION = 1
 FRAMES = 16
 SIZE = 36
@@ -185,15 +183,15 @@ def _refuse_files_of_others(root, settings):
         return
     if _is_own(settings):
         ours = [settings.name, "complete", *SIZES]
-        folders = {root: ours, **{root / s: CLASSES for s in SIZES}}
+        allowed = {root: ours, **{root / s: CLASSES for s in SIZES}}
     else:
-        folders = {root: ()}
+        allowed = {root: ()}
     foreign = [
         path
-        for folder, names in folders.items()
+        for folder, names in allowed.items()
         if folder.exists()
         for path in sorted(folder.iterdir())
-        if path.name not in names and not video_files.is_hidden(path.name)
+        if path.name not in names and not folders.is_hidden(path.name)
     ]
     if foreign:
         raise ValueError(

@@ -3,9 +3,9 @@
 import dataclasses
 import pathlib
 
+from nonlocal_keras.data import folders
 from nonlocal_keras.data import groups
 from nonlocal_keras.data import labels
-from nonlocal_keras.data import video_files
 from nonlocal_keras.data import video_list
 from nonlocal_keras.data.list_files import NAMES_OF_SPLITS
 
@@ -98,7 +98,7 @@ def open_splits(root, seed):
 
 def _find_sources(root):
     found = {}
-    entries = [e for e in root.iterdir() if not video_files.is_hidden(e.name)]
+    entries = [e for e in root.iterdir() if not folders.is_hidden(e.name)]
     for name, spellings in NAMES_OF_SPLITS.items():
         mine = [
             entry

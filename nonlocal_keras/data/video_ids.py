@@ -8,7 +8,7 @@ import os
 import pathlib
 import re
 
-from nonlocal_keras.data import video_files
+from nonlocal_keras.data import folders
 
 
 def find(clips, source):
@@ -32,7 +32,7 @@ def find(clips, source):
     root = source.with_suffix("")
     root = root if root.is_dir() else source.parent
     files, wanted = {}, set(clips)
-    for folder, names in video_files.walk(root):
+    for folder, names in folders.walk(root):
         for name in names:
             clip = _clip_of(name)
             if clip not in wanted:
@@ -61,7 +61,7 @@ def find(clips, source):
 def _clip_of(name):
     path = pathlib.PurePath(name)
     match = re.fullmatch(r"(.+)_([0-9]+)_([0-9]+)", path.stem)
-    if not match or not video_files.is_video_name(name):
+    if not match or not folders.is_video_name(name):
         return None
     return match[1], int(match[2]), int(match[3])
 
