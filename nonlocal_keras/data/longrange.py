@@ -30,6 +30,8 @@ import pathlib
 
 import numpy as np
 
+from nonlocal_keras.data import folders
+
 VERSION = 1
 FRAMES = 16
 SIZE = 36
