@@ -118,8 +118,11 @@ class ClipSpec:
         """Gives float32 clips from uint8 clips, on tensors or arrays."""
         import keras
 
-        x = keras.ops.cast(clips, "float32") / 255.0
-        return (x - np.float32(self.mean)) / np.float32(self.std)
+        return self.standardize(keras.ops.cast(clips, "float32"))
+
+    def standardize(self, pixels):
+        """Gives `(pixels / 255 - mean) / std` of floats of any library."""
+        return (pixels / 255.0 - np.float32(self.mean)) / np.float32(self.std)
 
 
 class ClipReader:

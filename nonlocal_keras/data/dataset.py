@@ -1,10 +1,14 @@
 """Batches of training clips as `tf.data`, from any step on."""
 
-import numpy as np
+from nonlocal_keras import optional
+from nonlocal_keras.data import feed
 
 
 def training_dataset(reader, batch_size, start_step=0, steps=None):
     """Gives batches of training clips from a given step on.
+
+    The clips are read by threads of their own. An error or Ctrl-C inside
+    `fit()` ends it at once, while they still decode.
 
     Example:
 
@@ -17,33 +21,41 @@ def training_dataset(reader, batch_size, start_step=0, steps=None):
         reader: A `ClipReader`.
         batch_size: Integer, clips per batch over all replicas.
         start_step: Integer, number of batches that are already done.
-        steps: Integer, number of batches. `None` for no end.
+        steps: Integer, number of batches. `None` for no end; `fit()` then
+            needs `steps_per_epoch`.
 
     Returns:
         A `tf.data.Dataset` of normalized float32 clips `(batch, frames, size,
-        size, 3)` and int32 labels `(batch,)`.
+        size, 3)` and int32 labels `(batch,)`. Keras takes it on every
+        backend. Its attribute `errors` lists what the reader has raised, of
+        which the error of the dataset is a quotation.
+
+    Raises:
+        ImportError: Without TensorFlow.
     """
-    import tensorflow as tf
-
+    tf = optional.load("tensorflow", "`training_dataset`")
     spec = reader.spec
-    shape = (spec.frames, spec.size, spec.size, 3)
-    stop = np.iinfo(np.int64).max
-    if steps is not None:
-        stop = (start_step + steps) * batch_size
-
-    def read(number):
-        clip, label = tf.numpy_function(
-            reader.training_clip, [number], [tf.uint8, tf.int32]
+    source = feed.Feed(
+        reader.training_clip,
+        (
+            tf.TensorSpec((spec.frames, spec.size, spec.size, 3), tf.uint8),
+            tf.TensorSpec((), tf.int32),
+        ),
+        batch_size,
+        start_step * batch_size,
+        steps,
+    )
+    batches = source.dataset().map(
+        lambda clips, labels: (
+            spec.standardize(tf.cast(clips, tf.float32)),
+            labels,
         )
-        return tf.ensure_shape(clip, shape), tf.ensure_shape(label, ())
-
-    dataset = tf.data.Dataset.range(start_step * batch_size, stop)
-    dataset = dataset.map(read, num_parallel_calls=tf.data.AUTOTUNE)
-    dataset = dataset.batch(batch_size, drop_remainder=True)
-    dataset = dataset.map(lambda x, y: (spec.normalize(x), y))
+    )
     options = tf.data.Options()
     # The dataset has no files to shard by; batches are split over replicas.
     options.experimental_distribute.auto_shard_policy = (
         tf.data.experimental.AutoShardPolicy.OFF
     )
-    return dataset.with_options(options).prefetch(2)
+    batches = batches.with_options(options).prefetch(2)
+    batches.errors = source.errors
+    return batches
