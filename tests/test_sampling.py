@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from nonlocal_keras import data
+from nonlocal_keras.data import sampling
 
 
 def test_clip_indices_take_every_stride_th_frame():
@@ -23,22 +24,46 @@ def test_clip_indices_wrap_around_a_short_video():
     ]
 
 
+def test_a_clip_that_counts_time_covers_the_same_seconds_at_any_rate():
+    slow = data.clip_indices(0, 8, 8, total=1000, ratio=1.0)
+    fast = data.clip_indices(0, 8, 8, total=1000, ratio=2.0)
+    assert slow.tolist() == [0, 9, 18, 27, 36, 45, 54, 63]
+    assert fast.tolist() == [0, 18, 36, 54, 72, 90, 108, 127]
+
+
+def test_a_clip_that_counts_time_stays_within_the_video():
+    clip = data.clip_indices(10, 4, 8, total=20, ratio=1.0)
+    assert clip.tolist() == [10, 19, 19, 19]
+
+
+def test_a_clip_of_one_frame_is_its_first():
+    assert data.clip_indices(5, 1, 8, total=20, ratio=1.0).tolist() == [5]
+
+
 def test_random_starts_cover_all_that_fit():
     rng = np.random.default_rng(0)
     starts = {data.random_start(rng, 4, 2, total=11) for _ in range(200)}
     assert starts == {0, 1, 2, 3}
 
 
+def test_random_starts_in_time_cover_all_that_fit():
+    rng = np.random.default_rng(0)
+    starts = [
+        data.random_start(rng, 4, 2, total=20, ratio=2.0) for _ in range(200)
+    ]
+    assert 0 <= min(starts) < 0.2 and 3.8 < max(starts) <= 4
+
+
 def test_random_start_of_a_short_video_is_its_first_frame():
     assert data.random_start(np.random.default_rng(0), 8, 8, total=20) == 0
+    rng = np.random.default_rng(0)
+    assert data.random_start(rng, 8, 8, total=20, ratio=1.5) == 0.0
 
 
-def test_one_view_stands_in_the_middle():
-    assert data.view_starts(1, frames=4, stride=2, total=20) == [6]
-
-
-def test_ten_views_are_spread_as_in_the_release():
-    assert data.view_starts(10, 8, 8, total=250) == list(range(0, 250, 25))
+def test_one_clip_stands_in_the_middle():
+    assert sampling.middle_start(frames=4, stride=2, total=20) == 6
+    # SlowFast: decoder.py, get_start_end_idx with use_offset.
+    assert sampling.middle_start(4, 2, total=20, ratio=0.9) == 6
 
 
 def test_three_crops_lie_along_the_longer_side():
@@ -63,25 +88,6 @@ def test_ten_crops_are_five_that_are_mirrored():
         (32, 116),
         (16, 58),
     ]
-
-
-def test_a_spread_clip_takes_the_middle_of_equal_parts():
-    (start,) = data.view_starts(1, 8, None, total=300)
-    assert data.clip_indices(start, 8, None, total=300).tolist() == [
-        18,
-        56,
-        93,
-        131,
-        168,
-        206,
-        243,
-        281,
-    ]
-
-
-def test_a_spread_clip_of_a_short_video_repeats_frames():
-    (start,) = data.view_starts(1, 4, None, total=2)
-    assert data.clip_indices(start, 4, None, total=2).tolist() == [0, 0, 1, 1]
 
 
 def test_random_spread_clips_start_in_the_first_part():

@@ -1,5 +1,5 @@
+from nonlocal_keras.data.clip_spec import ClipSpec
 from nonlocal_keras.data.clips import ClipReader
-from nonlocal_keras.data.clips import ClipSpec
 from nonlocal_keras.data.dataset import training_dataset
 from nonlocal_keras.data.decode import VideoInfo
 from nonlocal_keras.data.decode import count_frames
@@ -8,14 +8,17 @@ from nonlocal_keras.data.decode import video_info
 from nonlocal_keras.data.sampling import clip_indices
 from nonlocal_keras.data.sampling import crop_offsets
 from nonlocal_keras.data.sampling import random_start
-from nonlocal_keras.data.sampling import view_starts
 from nonlocal_keras.data.video_file import VideoError
 from nonlocal_keras.data.video_list import VideoList
 from nonlocal_keras.data.video_list import list_videos
+from nonlocal_keras.data.views import VIEW_RULES
+from nonlocal_keras.data.views import view_corners
+from nonlocal_keras.data.views import view_indices
 
 __all__ = [
     "ClipReader",
     "ClipSpec",
+    "VIEW_RULES",
     "VideoError",
     "VideoInfo",
     "VideoList",
@@ -27,5 +30,6 @@ __all__ = [
     "read_frames",
     "training_dataset",
     "video_info",
-    "view_starts",
+    "view_corners",
+    "view_indices",
 ]

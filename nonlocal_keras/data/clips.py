@@ -5,7 +5,6 @@ frames, which crop. A run that is killed therefore goes on exactly where it
 was, from any step, without a state of the pipeline to save.
 """
 
-import dataclasses
 import functools
 import threading
 
@@ -14,115 +13,8 @@ from absl import logging
 
 from nonlocal_keras.data import decode
 from nonlocal_keras.data import sampling
-from nonlocal_keras.data.scaling import scaled
+from nonlocal_keras.data import views
 from nonlocal_keras.data.video_file import VideoError
-
-
-@dataclasses.dataclass(frozen=True)
-class ClipSpec:
-    """What a model takes: the clip and its normalization.
-
-    Attributes:
-        frames: Integer, frames per clip.
-        stride: Integer, distance between frames of the clip; `None` for one
-            frame out of each of `frames` equal parts of the video.
-        size: Integer, side of the square crop in pixels.
-        short_side: Tuple `(low, high)`: for training the shorter side of the
-            frame is scaled to a uniform integer of that range; for testing
-            to `low`.
-        flip: Boolean, whether training mirrors half of the clips.
-        mean, std: Tuples of 3 floats: `(rgb / 255 - mean) / std`.
-    """
-
-    frames: int = 8
-    stride: int = 8
-    size: int = 224
-    short_side: tuple = (256, 320)
-    flip: bool = True
-    mean: tuple = (0.45, 0.45, 0.45)
-    std: tuple = (0.225, 0.225, 0.225)
-
-    def __post_init__(self):
-        low, high = self.short_side
-        if not self.size <= low <= high:
-            raise ValueError(
-                "`short_side` must be a range (low, high) of at least `size`. "
-                f"Received: short_side={self.short_side}, size={self.size}"
-            )
-
-    @classmethod
-    def from_config(cls, config):
-        """Makes the specification that a model or a zoo record states.
-
-        Args:
-            config: Dictionary of the fields; `short_side` may be one integer.
-        """
-        config = dict(config)
-        side = config.get("short_side", cls.short_side)
-        return cls(
-            **{
-                **config,
-                "short_side": (side, side) if isinstance(side, int) else side,
-                "mean": tuple(config.get("mean", cls.mean)),
-                "std": tuple(config.get("std", cls.std)),
-            }
-        )
-
-    def preprocess(self, frames):
-        """Gives the clip in the middle of a video as a model takes it.
-
-        Args:
-            frames: uint8 RGB array `(frames, height, width, 3)`: a whole
-                video, or just the frames of the clip.
-
-        Returns:
-            float32 array `(1, frames, size, size, 3)`: scaled to the shorter
-            side, cropped in the centre, normalized.
-
-        Raises:
-            ValueError: If `frames` have another type or shape.
-        """
-        import keras
-
-        frames = np.asarray(frames)
-        if frames.dtype != np.uint8 or frames.ndim != 4 or not frames.size:
-            raise ValueError(
-                "`frames` must be uint8 of shape (frames, height, width, 3), "
-                "as nonlocal_keras.data.read_frames gives them. "
-                f"Received: {frames.dtype} of shape {frames.shape}"
-            )
-        if len(frames) != self.frames:
-            (start,) = sampling.view_starts(
-                1, self.frames, self.stride, len(frames)
-            )
-            frames = frames[
-                sampling.clip_indices(
-                    start, self.frames, self.stride, len(frames)
-                )
-            ]
-        width, height = scaled(
-            frames.shape[2], frames.shape[1], self.short_side[0]
-        )
-        if (height, width) != frames.shape[1:3]:
-            frames = keras.ops.image.resize(
-                keras.ops.cast(frames, "float32"),
-                (height, width),
-                interpolation="bilinear",
-                data_format="channels_last",
-            )
-        ((top, left),) = sampling.crop_offsets(1, height, width, self.size)
-        crop = frames[:, top : top + self.size, left : left + self.size]
-        return keras.ops.convert_to_numpy(self.normalize(crop))[None]
-
-    def normalize(self, clips):
-        """Gives float32 clips from uint8 clips, on tensors or arrays."""
-        import keras
-
-        return self.standardize(keras.ops.cast(clips, "float32"))
-
-    def standardize(self, pixels):
-        """Gives `(pixels / 255 - mean) / std` of floats of any library."""
-        return (pixels / 255.0 - np.float32(self.mean)) / np.float32(self.std)
 
 
 class ClipReader:
@@ -168,12 +60,21 @@ class ClipReader:
                 return clip, np.int32(self.videos.labels[index])
         raise ValueError("Not one of the videos can be read any more")
 
-    def test_views(self, index, clips=1, crops=1):
+    def test_views(self, index, clips=1, crops=1, rule="vnl"):
         """Gives all views of video `index`: uint8 `(views, T, H, W, 3)`.
 
-        Returns `None` for a broken video.
+        Args:
+            index: Integer, position in the list of videos.
+            clips: Integer, clips per video; one stands in its middle.
+            crops: 1, 3 or 10, crops per clip.
+            rule: String, where clips and crops lie: see
+                `nonlocal_keras.data.view_indices`.
+
+        Returns:
+            The views of the first clip, then those of the second, and so on;
+            `None` for a broken video.
         """
-        return self._try(index, self._views, clips, crops)
+        return self._try(index, self._views, clips, crops, rule)
 
     def _permutation(self, epoch):
         rng = np.random.default_rng([self.seed, epoch])
@@ -205,10 +106,11 @@ class ClipReader:
         spec = self.spec
         low, high = spec.short_side
         side = int(rng.integers(low, high + 1))
-        total = self._count(path)
-        start = sampling.random_start(rng, spec.frames, spec.stride, total)
-        indices = sampling.clip_indices(start, spec.frames, spec.stride, total)
-        frames = self._read(path, indices, total, side)
+        total, rate = self._count(path), self._rate(path)
+        clip = (spec.frames, spec.stride, total, rate and rate / spec.fps)
+        start = sampling.random_start(rng, *clip)
+        indices = sampling.clip_indices(start, *clip)
+        frames = self._read(path, indices, total, spec.scaling(side))
         _, height, width, _ = frames.shape
         top = int(rng.integers(0, height - spec.size + 1))
         left = int(rng.integers(0, width - spec.size + 1))
@@ -217,42 +119,58 @@ class ClipReader:
             frames = frames[:, :, ::-1]
         return np.ascontiguousarray(frames)
 
-    def _views(self, path, clips, crops):
+    def _views(self, path, clips, crops, rule):
         spec, total = self.spec, self._count(path)
-        starts = sampling.view_starts(clips, spec.frames, spec.stride, total)
-        indices = np.concatenate(
-            [
-                sampling.clip_indices(start, spec.frames, spec.stride, total)
-                for start in starts
-            ]
+        indices = views.view_indices(
+            rule,
+            clips,
+            spec.frames,
+            spec.stride,
+            total,
+            spec.fps,
+            self._rate(path),
         )
+        scaling = spec.scaling(nearest=views.rounds_to_nearest(rule))
         # All clips at once: the file is decoded in one pass.
-        frames = self._read(path, indices, total, spec.short_side[0])
+        frames = self._read(path, indices.ravel(), total, scaling)
         _, height, width, _ = frames.shape
         whole = frames.reshape(-1, spec.frames, height, width, 3)
-        corners = sampling.crop_offsets(crops, height, width, spec.size)
-        views = [
+        corners = views.view_corners(rule, crops, height, width, spec.size)
+        found = [
             clip[:, top : top + spec.size, left : left + spec.size]
             for clip in whole
             for top, left in corners
         ]
         if len(corners) < crops:
-            views += [view[:, :, ::-1] for view in views]
-        return np.stack(views)
+            found += [view[:, :, ::-1] for view in found]
+        return np.stack(found)
 
     def _count(self, path):
-        frames = self._cache.get((path, self.spec.short_side[0]))
+        frames = self._cache.get((path, self.spec.scaling()))
         return decode.count_frames(path) if frames is None else len(frames)
 
-    def _read(self, path, indices, total, side):
-        frames = self._cache.get((path, side))
+    def _rate(self, path):
+        """The frame rate of a video, for clips that count time."""
+        if self.spec.fps is None:
+            return None
+        rate = decode.video_info(path).frame_rate
+        if not rate:
+            raise VideoError(
+                f"{path}: the file does not tell its frame rate, which clips "
+                f"that count time (fps={self.spec.fps}) need"
+            )
+        return rate
+
+    def _read(self, path, indices, total, scaling):
+        frames = self._cache.get((path, scaling))
         if frames is not None:
             return frames[indices]
         if self._room <= 0:
-            return decode.read_frames(path, indices, side)
-        frames = decode.read_frames(path, range(total), side)
+            return decode.read_frames(path, indices, scaling)
+        frames = decode.read_frames(path, range(total), scaling)
         with self._lock:
-            if (path, side) not in self._cache and frames.nbytes <= self._room:
-                self._cache[path, side] = frames
+            key = (path, scaling)
+            if key not in self._cache and frames.nbytes <= self._room:
+                self._cache[key] = frames
                 self._room -= frames.nbytes
         return frames[indices]

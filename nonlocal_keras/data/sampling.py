@@ -1,13 +1,20 @@
-"""Which frames of a video make a clip: integers in, integers out."""
+"""Which frames of a video make a clip: integers in, integers out.
+
+The clips and crops of published tests are in `nonlocal_keras.data.views`.
+"""
+
+import math
 
 import numpy as np
 
 
-def clip_indices(start, frames, stride, total):
+def clip_indices(start, frames, stride, total, ratio=None):
     """Gives the frame indices of a clip.
 
     Indices past the end wrap around to the beginning, as in the authors'
-    release, so that a video shorter than a clip still fills it.
+    release, so that a video shorter than a clip still fills it. A clip that
+    counts time is that of PySlowFast: its frames are spread from its first to
+    its last moment, both included, and stay within the video.
 
     Example:
 
@@ -21,50 +28,77 @@ def clip_indices(start, frames, stride, total):
             `total / frames`: the clip spreads over the whole video, as for
             the models with a temporal shift.
         total: Integer, number of frames in the video.
+        ratio: Float, frame rate of the video over that for which `stride` is
+            meant, for a clip that counts time. `None` counts frames.
 
     Returns:
         Integer array of shape `(frames,)`.
     """
     if stride is None:
-        spread = np.floor(start + np.arange(frames) * (total / frames))
-        return spread.astype(int) % total
-    return (start + stride * np.arange(frames)) % total
+        places = np.floor(start + np.arange(frames) * (total / frames))
+        return places.astype(int) % total
+    if ratio is None:
+        return (start + stride * np.arange(frames)) % total
+    last = start + span(frames, stride, ratio) - 1
+    return np.clip(spread(start, last, frames), 0, total - 1).astype(int)
 
 
-def random_start(rng, frames, stride, total):
+def spread(first, last, number):
+    """Gives positions from the first to the last, rounded as PyTorch does.
+
+    `torch.linspace` computes in single precision, from both ends, and rounds
+    once. At 25 frames per second one video in twelve has a position that is an
+    integer but for that, and would be one frame off.
+    """
+    first, last = np.float32(first), np.float32(last)
+    step = float((last - first) / np.float32(max(number - 1, 1)))
+    order = np.arange(number)
+    return np.where(
+        order < max(number // 2, 1),
+        np.float32(float(first) + step * order),
+        np.float32(float(last) - step * (number - 1 - order)),
+    )
+
+
+def span(frames, stride, ratio=None):
+    """Gives the length of a clip in frames of the video, see `clip_indices`."""
+    if ratio is None:
+        return frames * stride
+    return max(frames * stride * ratio, 1.0)
+
+
+def random_start(rng, frames, stride, total, ratio=None):
     """Draws the start of a training clip, uniform over all that fit.
 
     Args:
         rng: `numpy.random.Generator`.
-        frames, stride, total: As for `clip_indices`.
+        frames, stride, total, ratio: As for `clip_indices`.
 
     Returns:
         Integer; 0 if the video is shorter than the clip. For a clip that is
-        spread over the video, a float within its first part.
+        spread over the video, a float within its first part; for one that
+        counts time, a float.
     """
     if stride is None:
         return float(rng.uniform(0, total / frames))
-    return int(rng.integers(0, max(total - frames * stride, 0) + 1))
+    free = max(total - span(frames, stride, ratio), 0)
+    if ratio is None:
+        return int(rng.integers(0, free + 1))
+    return float(rng.uniform(0, free))
 
 
-def view_starts(clips, frames, stride, total):
-    """Gives the starts of the test clips of one video.
-
-    One clip stands in the middle of the video; more are spread evenly, at
-    `int(total / clips * k)` (the authors' release).
+def middle_start(frames, stride, total, ratio=None):
+    """Gives the start of the clip in the middle of a video.
 
     Args:
-        clips: Integer, number of clips per video.
-        frames, stride, total: As for `clip_indices`.
+        frames, stride, total, ratio: As for `clip_indices`.
 
     Returns:
-        List of integers; of floats for clips that are spread over the video.
+        Integer; a float for a clip that is spread over the video.
     """
     if stride is None:
-        return [(k + 0.5) / clips * total / frames for k in range(clips)]
-    if clips == 1:
-        return [max(total - frames * stride, 0) // 2]
-    return [int(total / clips * k) for k in range(clips)]
+        return total / frames / 2
+    return math.floor(max(total - span(frames, stride, ratio), 0) / 2)
 
 
 def crop_offsets(crops, height, width, size):

@@ -4,7 +4,7 @@ import ast
 import dataclasses
 import difflib
 
-from nonlocal_keras.data.clips import ClipSpec
+from nonlocal_keras.data.clip_spec import ClipSpec
 
 
 @dataclasses.dataclass(frozen=True)
