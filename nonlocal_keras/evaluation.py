@@ -46,7 +46,15 @@ def wilson_interval(hits, trials, z=1.96):
     return max(centre - half, 0.0), min(centre + half, 1.0)
 
 
-def evaluate(model, reader, clips=1, crops=1, batch_size=32, progress=True):
+def evaluate(
+    model,
+    reader,
+    clips=1,
+    crops=1,
+    batch_size=32,
+    progress=True,
+    rule="vnl",
+):
     """Measures top-1 and top-5 accuracy of a classifier.
 
     Example:
@@ -64,6 +72,8 @@ def evaluate(model, reader, clips=1, crops=1, batch_size=32, progress=True):
             views of the published accuracies.
         batch_size: Integer, views predicted at once.
         progress: Boolean, whether to print a bar.
+        rule: String, where the clips and crops lie, a project whose test it
+            is: see `nonlocal_keras.data.view_indices`.
 
     Returns:
         An `Evaluation`.
@@ -76,7 +86,7 @@ def evaluate(model, reader, clips=1, crops=1, batch_size=32, progress=True):
         predict = compile_predict(model)
     number, hits, hits5 = 0, 0, 0
     bar = keras.utils.Progbar(len(reader.videos), verbose=int(progress))
-    for views, indices in _batches(reader, clips, crops, batch_size):
+    for views, indices in _batches(reader, clips, crops, batch_size, rule):
         shape = views.shape
         scores = predict(reader.spec.normalize(views.reshape(-1, *shape[2:])))
         scores = keras.ops.convert_to_numpy(scores)
@@ -98,12 +108,21 @@ def evaluate(model, reader, clips=1, crops=1, batch_size=32, progress=True):
         interval=wilson_interval(hits, number),
         videos=number,
         skipped=len(reader.skipped),
-        protocol=(
-            f"{clips} x {crops} views of {reader.spec.frames} frames, stride "
-            f"{reader.spec.stride}, {reader.spec.size} pixels; mean of "
-            "probabilities"
-        ),
+        protocol=_protocol(reader.spec, clips, crops, rule),
     )
+
+
+def _protocol(spec, clips, crops, rule):
+    """Says how the views were taken; what is usual is left out."""
+    views = f"{clips} x {crops} views of {spec.frames} frames"
+    views += f", stride {spec.stride}"
+    if spec.fps is not None:
+        views += f" at {spec.fps:g} frames per second"
+    if rule != "vnl":
+        views += f", placed as by {rule}"
+    if spec.resize is not None:
+        views += ", of frames stretched to {} x {}".format(*spec.resize)
+    return f"{views}, {spec.size} pixels; mean of probabilities"
 
 
 def compile_predict(model):
@@ -125,14 +144,14 @@ def compile_predict(model):
     )
 
 
-def _batches(reader, clips, crops, batch_size):
+def _batches(reader, clips, crops, batch_size, rule):
     """Yields uint8 views `(videos, views, T, H, W, 3)` and video indices."""
     size = max(batch_size // (clips * crops), 1)
     indices = range(len(reader.videos))
     chunks = [indices[i : i + size] for i in range(0, len(indices), size)]
 
     def read(chunk):
-        views = [(reader.test_views(i, clips, crops), i) for i in chunk]
+        views = [(reader.test_views(i, clips, crops, rule), i) for i in chunk]
         return [(v, i) for v, i in views if v is not None]
 
     # Two batches ahead: decoding overlaps with prediction, memory is bounded.

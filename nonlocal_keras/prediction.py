@@ -21,6 +21,7 @@ def predict_video(
     window=None,
     average="probabilities",
     batch_size=6,
+    rule="vnl",
 ):
     """Predicts the classes of a video file.
 
@@ -50,6 +51,8 @@ def predict_video(
         average: What is averaged over the views, `"probabilities"` or
             `"logits"`; `"maximum"` takes the largest probability of any view.
         batch_size: Integer, views predicted at once.
+        rule: String, where the clips and crops lie, a project whose test it
+            is: see `nonlocal_keras.data.view_indices`.
 
     Returns:
         float32 array of one probability per class.
@@ -75,7 +78,7 @@ def predict_video(
     if window is not None:
         model = _with_window(model, window)
     reader = ClipReader(VideoList([str(path)], [0], ("unknown",)), spec)
-    views = reader.test_views(0, clips, crops)
+    views = reader.test_views(0, clips, crops, rule)
     if views is None:
         raise ValueError(reader.skipped[str(path)])
     scores = model.logits if average == "logits" else model

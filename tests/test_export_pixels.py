@@ -19,6 +19,10 @@ SPEC = ClipSpec(
     std=(0.2, 0.3, 0.4),
 )
 SPREAD = ClipSpec(frames=4, stride=None, size=16, short_side=(16, 16))
+STRETCHED = ClipSpec(
+    frames=4, stride=2, size=16, short_side=(20, 20), resize=(27, 20)
+)
+TIMED = ClipSpec(frames=4, stride=3, size=16, short_side=(20, 20), fps=30)
 # Frames, height, width: whole videos, just a clip, too short, too small,
 # upright, and already scaled.
 SIZES = [
@@ -36,7 +40,11 @@ def video(frames, height, width):
     return rng.integers(0, 256, (frames, height, width, 3), "uint8")
 
 
-@pytest.mark.parametrize("spec", [SPEC, SPREAD], ids=["stride", "spread"])
+@pytest.mark.parametrize(
+    "spec",
+    [SPEC, SPREAD, STRETCHED, TIMED],
+    ids=["stride", "spread", "stretched", "timed"],
+)
 def test_frames_of_any_number_and_size_give_the_clip_of_preprocess(spec):
     @tf.function(input_signature=[tf.TensorSpec([None] * 4 + [3], "uint8")])
     def clips(frames):

@@ -2,10 +2,14 @@
 
 These are the steps of `ClipSpec.preprocess`, with sizes that are known only
 when the graph runs: choose frames, scale to the shorter side, crop in the
-centre, normalize. `tests/test_export_pixels.py` compares both.
+centre, normalize. `tests/test_export_pixels.py` compares both. A graph does
+not know the frame rate of its input: where `spec.fps` is given, whole videos
+come at that rate.
 """
 
 import numpy as np
+
+from nonlocal_keras.data import sampling
 
 
 def clips(frames, spec):
@@ -69,8 +73,15 @@ def _indices(total, spec):
         spread = 0.5 * part + tf.cast(order, "float64") * part
         return tf.cast(tf.floor(spread), "int32") % total
     start = tf.maximum(total - spec.frames * spec.stride, 0) // 2
-    # A video that is too short goes round.
-    middle = (start + spec.stride * order) % total
+    if spec.fps is None:
+        # A video that is too short goes round.
+        middle = (start + spec.stride * order) % total
+    else:
+        # One that counts time stays at its last frame.
+        steps = sampling.clip_indices(
+            0, spec.frames, spec.stride, spec.frames * spec.stride, ratio=1.0
+        )
+        middle = tf.minimum(start + tf.constant(steps, "int32"), total - 1)
     return tf.where(total == spec.frames, order, middle)
 
 
@@ -78,14 +89,10 @@ def _crop(images, spec):
     """`(images, height, width, 3)` to float32 `(images, size, size, 3)`."""
     import tensorflow as tf
 
-    side = spec.short_side[0]
-    height, width = tf.unstack(tf.shape(images)[1:3])
-    # In double precision, as `video.scaled` computes it.
-    ratio = side / tf.cast(tf.minimum(height, width), "float64")
-    height, width = (
-        tf.maximum(tf.cast(tf.cast(n, "float64") * ratio + 1e-6, "int32"), side)
-        for n in (height, width)
-    )
+    if spec.resize is not None:
+        width, height = spec.scaling()(*spec.resize)
+    else:
+        height, width = _scaled(tf.shape(images)[1:3], spec.short_side[0])
     images = tf.image.resize(images, (height, width), method="bilinear")
     return tf.image.crop_to_bounding_box(
         images,
@@ -94,6 +101,15 @@ def _crop(images, spec):
         spec.size,
         spec.size,
     )
+
+
+def _scaled(size, side):
+    """As `data.scaling.scaled`, in double precision as well."""
+    import tensorflow as tf
+
+    size = tf.cast(size, "float64")
+    ratio = tf.cast(side, "float64") / tf.reduce_min(size)
+    return tf.unstack(tf.maximum(tf.cast(size * ratio + 1e-6, "int32"), side))
 
 
 def _normalize(images, spec):

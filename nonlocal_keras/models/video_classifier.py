@@ -38,8 +38,9 @@ class VideoClassifier(keras.Model):
         labels: Sequence of class names, in the order of the outputs, to be
             saved with the model. Defaults to `None`.
         preprocessing: Dictionary of what `preprocess` does, to be saved with
-            the model: `frames`, `stride`, `size`, `short_side`, `mean` and
-            `std` of `nonlocal_keras.data.ClipSpec`. Defaults to `None`.
+            the model: `frames`, `stride`, `size`, `short_side`, `mean`,
+            `std`, and where they are of use `resize` and `fps` of
+            `nonlocal_keras.data.ClipSpec`. Defaults to `None`.
         **kwargs: `name` and `trainable`.
 
     Returns:
@@ -127,7 +128,7 @@ class VideoClassifier(keras.Model):
         del config["backbone"]
         return type(self)(self.backbone, **config)
 
-    def preprocess(self, frames):
+    def preprocess(self, frames, fps=None):
         """Turns the frames of a video into a clip for this model.
 
         Example:
@@ -139,6 +140,9 @@ class VideoClassifier(keras.Model):
             frames: uint8 RGB frames `(frames, height, width, 3)`: a whole
                 video, of which the clip in the middle is taken, or as many
                 frames as the model takes, which are taken as they are.
+            fps: Number, the frames per second of that video, for a model
+                whose clips count time (`preprocessing["fps"]`). `None` if it
+                is that of the model.
 
         Returns:
             float32 array `(1, frames, size, size, 3)`.
@@ -157,7 +161,8 @@ class VideoClassifier(keras.Model):
                 "stride=8, size=224, short_side=256, mean=3 * [0.45], "
                 "std=3 * [0.225])"
             )
-        return ClipSpec.from_config(self.preprocessing).preprocess(frames)
+        spec = ClipSpec.from_config(self.preprocessing)
+        return spec.preprocess(frames, fps)
 
     def get_config(self):
         return {
