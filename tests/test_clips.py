@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -103,6 +105,128 @@ def test_views_of_a_broken_video_are_none(root):
     index = [p.endswith("b/0.mp4") for p in opened.videos.paths].index(True)
     assert opened.test_views(index) is None
     assert opened.test_views(0, clips=2, crops=3).shape == (6, 4, 24, 24, 3)
+
+
+def stretched(root, **options):
+    spec = data.ClipSpec(
+        frames=4, stride=2, size=24, short_side=(24, 32), resize=(40, 24)
+    )
+    return data.ClipReader(data.list_videos(root), spec, **options)
+
+
+def test_frames_are_stretched_in_training_and_test(tmp_path):
+    root = tmp_path / "upright"
+    videos.write_video(root / "a" / "0.mp4", frames=9, height=96, width=48)
+    opened = stretched(root)
+    assert opened.test_views(0, crops=3).shape == (3, 4, 24, 24, 3)
+    read = opened._read(opened.videos.paths[0], [0], 9, opened.spec.scaling())
+    assert read.shape == (1, 24, 40, 3)
+    clip, _ = opened.training_clip(0)
+    assert clip.shape == (4, 24, 24, 3)
+    frames = data.read_frames(opened.videos.paths[0], range(9))
+    whole = opened.spec.preprocess(frames)
+    assert whole.shape == (1, 4, 24, 24, 3)
+
+
+def test_a_stretched_frame_shows_what_a_crop_of_the_aspect_leaves_out():
+    # Upright, white above and below: a crop of the kept aspect is all black.
+    frames = np.zeros((4, 96, 48, 3), "uint8")
+    frames[:, :20] = frames[:, -20:] = 255
+    spec = data.ClipSpec(frames=4, stride=2, size=24, short_side=(24, 24))
+    assert np.unique(spec.preprocess(frames)).size == 1
+    wide = data.ClipSpec(
+        frames=4, stride=2, size=24, short_side=(24, 24), resize=(40, 24)
+    )
+    clip = wide.preprocess(frames)[0, 0, :, :, 0]
+    assert (clip[0] > 2).all() and (clip[12] < -1).all()
+
+
+def timed(root, fps, **options):
+    spec = data.ClipSpec(
+        frames=4, stride=2, size=24, short_side=(24, 24), fps=fps
+    )
+    return data.ClipReader(data.list_videos(root), spec, **options)
+
+
+def grey_of(views):
+    """Frame `i` of `write_video` is a grey of `8 * i`."""
+    return np.round(views.mean(axis=(2, 3, 4)) / 8).astype(int).tolist()
+
+
+def test_views_count_time_where_fps_says_so(tmp_path):
+    # 10 frames per second.
+    videos.write_video(tmp_path / "a" / "0.mp4", frames=24)
+    assert grey_of(timed(tmp_path, 10).test_views(0, 2)) == [
+        [0, 2, 4, 7],
+        [12, 14, 16, 19],
+    ]
+    # A stride that is meant for 5 frames per second spans twice as many.
+    assert grey_of(timed(tmp_path, 5).test_views(0, 2, rule="pyslowfast")) == [
+        [0, 5, 10, 15],
+        [4, 9, 14, 19],
+    ]
+
+
+def test_training_clips_count_time_where_fps_says_so(tmp_path):
+    videos.write_video(tmp_path / "a" / "0.mp4", frames=24)
+    for number in range(5):
+        clip, _ = timed(tmp_path, 5, seed=number).training_clip(0)
+        (grey,) = grey_of(clip[None])
+        assert grey[3] - grey[0] == 15 and grey[3] < 24
+
+
+def test_a_video_without_a_frame_rate_is_skipped_where_time_counts(
+    tmp_path, monkeypatch
+):
+    videos.write_video(tmp_path / "a" / "0.mp4", frames=24)
+    opened = timed(tmp_path, 5)
+    known = data.decode.video_info
+    monkeypatch.setattr(
+        data.decode,
+        "video_info",
+        lambda path: dataclasses.replace(known(path), frame_rate=None),
+    )
+    assert opened.test_views(0) is None
+    (reason,) = opened.skipped.values()
+    assert "0.mp4: the file does not tell its frame rate" in reason
+
+
+def test_preprocess_takes_the_frame_rate_of_the_frames():
+    grey = np.arange(40, dtype="uint8")[:, None, None, None]
+    frames = grey * np.ones((1, 24, 24, 3), "uint8")
+    one = spec(short_side=(24, 24), fps=30)
+
+    def chosen(**options):
+        clip = one.preprocess(frames, **options)[0, :, 0, 0, 0]
+        return np.round((clip * 0.225 + 0.45) * 255).tolist()
+
+    assert chosen() == [16, 18, 20, 23]
+    assert chosen(fps=30) == chosen()
+    assert chosen(fps=60) == [12, 17, 22, 27]
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"resize": (340,)}, "`resize` must be .width, height.*340"),
+        ({"resize": (0, 256)}, "`resize` must be .width, height"),
+        ({"fps": 0}, "`fps` must be a number above 0.*fps=0, stride=8"),
+        ({"fps": float("nan")}, "`fps` must be a number above 0.*nan"),
+        ({"fps": 30, "stride": None}, "`fps` must be.*stride=None"),
+    ],
+)
+def test_fields_that_make_no_clip_are_refused(fields, words):
+    with pytest.raises(ValueError, match=words):
+        data.ClipSpec(**fields)
+
+
+def test_a_specification_is_made_of_json():
+    made = data.ClipSpec.from_config(
+        {"short_side": 256, "resize": [340, 256], "fps": 30, "std": [1, 1, 1]}
+    )
+    assert made == data.ClipSpec(
+        short_side=(256, 256), resize=(340, 256), fps=30, std=(1, 1, 1)
+    )
 
 
 def test_a_crop_larger_than_the_frame_is_refused():
