@@ -2,7 +2,8 @@
 
 Names of files, labels and messages of other libraries are foreign: an escape
 sequence in them would be obeyed by a terminal, and a line break would look
-like a line of ours. Everything a command prints goes through `escaped`.
+like a line of ours. Everything a command prints goes through `escaped`, by
+`write` and `say`.
 """
 
 import argparse
@@ -84,6 +85,12 @@ class Parser(argparse.ArgumentParser):
     def error(self, message):
         say(self.prog, f"{message}. See {self.prog} --help")
         self.exit(USAGE)
+
+
+def write(*lines):
+    """Prints lines to the standard output, each as one printable line."""
+    for line in lines:
+        print(escaped(line))
 
 
 def say(program, text):

@@ -1,4 +1,6 @@
+import contextlib
 import json
+import resource
 import shutil
 
 import keras
@@ -112,14 +114,116 @@ def test_a_missing_file_is_named(registered):
         zoo.load(registered[1].name)
 
 
+def edit(path, **changes):
+    """Changes fields of a record as an editor would: other spaces, too."""
+    fields = {**json.loads(path.read_text()), **changes}
+    path.write_text(json.dumps({k: v for k, v in fields.items() if v != ""}))
+
+
+def records_of(record):
+    """The record in the list, and the one in the artifact."""
+    folder = zoo.path(record.name)
+    file = folder.parents[2] / "records" / f"{record.name}.json"
+    return file, folder / "record.json"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("labels", list(reversed(small.LABELS))),
+        ("labels", ["a"]),
+        ("input", {**small.record()["input"], "mean": [0.0, 0.0, 0.0]}),
+    ],
+)
+def test_a_record_that_was_changed_is_refused(registered, field, value):
+    edit(records_of(registered[1])[0], **{field: value})
+    for options in ({}, {"weights": False}, {"num_classes": 5}):
+        with pytest.raises(ValueError, match=f"they differ in {field}. Copy"):
+            zoo.load(registered[1].name, **options)
+
+
+def test_the_advice_for_a_changed_record_works(registered):
+    listed, written = records_of(registered[1])
+    edit(listed, labels=["a", "b"])
+    shutil.copy(written, listed)
+    assert zoo.load(registered[1].name).labels == small.LABELS
+
+
+def test_a_record_that_was_changed_at_both_places_is_refused(registered):
+    for file in records_of(registered[1]):
+        edit(file, labels=["a", "b"])
+    with pytest.raises(ValueError, match="record.json is not as it was writ"):
+        zoo.load(registered[1].name)
+
+
+def test_a_record_may_be_written_otherwise(registered):
+    edit(records_of(registered[1])[0])
+    assert zoo.load(registered[1].name).labels == small.LABELS
+
+
+def test_a_record_of_an_older_package_may_lack_a_field(registered):
+    listed, written = records_of(registered[1])
+    edit(written, order="")
+    checksums.write_sums(written.parent)
+    edit(listed)
+    assert zoo.load(registered[1].name).labels == small.LABELS
+
+
+@contextlib.contextmanager
+def largest_file(size):
+    """No file of this process may grow beyond a size, as on a full disk."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+# In the weights of the SavedModel, in its graph, in the Keras model.
+@pytest.mark.parametrize("size", [100, 100_000, 380_000])
+def test_a_full_disk_is_said_and_nothing_is_left(home, size):
+    root, model = home / "zoo", small.classifier()
+    with largest_file(size):
+        with pytest.raises(ValueError, match="`cache_dir` cannot be written"):
+            zoo.register(model, small.record())
+    assert [p.name for p in root.rglob("*") if p.is_file()] == [
+        small.record()["name"]  # The lock.
+    ]
+    assert not list(root.glob("artifacts/*"))
+
+
+def test_a_record_that_cannot_be_written_leaves_no_model(home, monkeypatch):
+    def full(*unused):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(registration, "write_record", full)
+    with pytest.raises(ValueError, match="cannot be written: No space left"):
+        zoo.register(small.classifier(), small.record())
+    versions = home / "zoo" / "artifacts" / small.record()["name"]
+    assert not any(versions.iterdir())
+    assert not any((home / "zoo" / "records").iterdir())
+
+
+def test_a_root_that_is_a_file_is_said(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="`cache_dir` cannot be written: Not"):
+        zoo.register(small.classifier(), small.record(), tmp_path / "file")
+
+
 def test_publishing_drops_the_tag_and_older_versions(registered, tmp_path):
     root = tmp_path / "package"
     for expected in (1, 2):
-        record = registration.publish(registered[1].name, root)
+        record = registration.publish(registered[1].name, root=root)
         assert (record.name, record.version) == ("nl_c2d_tiny_test", expected)
     folder = root / "artifacts" / "nl_c2d_tiny_test"
     assert [path.name for path in folder.iterdir()] == ["2"]
     assert (folder / "2" / "saved_model.pb").is_file()
+
+
+def test_a_published_file_is_not_published_again():
+    with pytest.raises(ValueError, match="`name` must be of a model that was"):
+        registration.publish("nl_i3d_r101_kinetics")
 
 
 def test_an_unknown_name_suggests_near_ones(registered):

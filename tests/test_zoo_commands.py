@@ -8,6 +8,7 @@ import pytest
 import zoo
 from nonlocal_keras import cli
 from tests import servers
+from tests import small
 from tests import videos
 from tests import zoo_files
 from zoo import artifacts
@@ -151,10 +152,68 @@ def test_verify_names_a_damaged_file_and_repairs_it(capsys, cache):
     flags = (NAME, "--cache-dir", cache)
     status, out, err = run(capsys, "verify", *flags)
     assert status == 1 and f"{NAME}: {path} is not as it was" in out
-    assert "1 models are damaged or not here" in err
+    assert "1 records, models or files are damaged, not here" in err
     status, out, _ = run(capsys, "verify", *flags, "--repair")
     assert status == 0
     assert out.endswith(f"{NAME}: every file is as it was written\n")
+
+
+def test_verify_names_a_record_that_was_changed(capsys, cache, server):
+    fields = zoo_files.record(server.url(URL))
+    zoo_files.write(cache, {**fields, "labels": ["c", "b", "a"]})
+    status, out, _ = run(capsys, "verify", "--cache-dir", cache)
+    assert status == 1
+    assert f"{NAME}.json is not the record that the model was written" in out
+    assert f"{TINY}: every file is as it was written" in out
+
+
+def test_verify_names_what_does_not_belong(capsys, cache):
+    versions = cache / "artifacts" / NAME
+    strays = [
+        versions / ".partial-dead" / "half",
+        versions / "2" / "newer.txt",
+        cache / "artifacts" / "nobody" / "1" / "model.keras",
+        cache / "records" / "notes.txt",
+        cache / "records" / ".half.partial",
+    ]
+    for stray in strays:
+        stray.parent.mkdir(parents=True, exist_ok=True)
+        stray.write_text("")
+    status, out, _ = run(capsys, "verify", "--cache-dir", cache)
+    named = {line.partition(":")[0] for line in out.splitlines()}
+    assert (
+        status == 1
+        and {
+            str(versions / ".partial-dead"),
+            str(versions / "2"),
+            str(cache / "artifacts" / "nobody"),
+            str(cache / "records" / "notes.txt"),
+            str(cache / "records" / ".half.partial"),
+        }
+        <= named
+    )
+
+
+def test_verify_names_a_file_that_was_put_into_a_model(capsys, cache):
+    stray = cache / "artifacts" / NAME / "1" / "assets.extra" / "requests"
+    stray.parent.mkdir()
+    stray.write_text("")
+    status, out, _ = run(capsys, "verify", NAME, "--cache-dir", cache)
+    assert status == 1 and f"{stray} does not belong to the model" in out
+
+
+def test_verify_names_a_registered_model_that_is_gone(capsys, tmp_path):
+    fields = {**small.record(), "version": 1}
+    zoo_files.write(tmp_path, fields)
+    status, out, _ = run(capsys, "verify", "--cache-dir", tmp_path)
+    assert status == 1 and f"{fields['name']}: not here" in out
+
+
+def test_top_is_at_least_one(capsys, video):
+    for value in ("0", "-1", "x"):
+        flags = ("--model", TINY, f"--top={value}")
+        status, _, err = run(capsys, "predict", video, *flags)
+        assert status == 2 and "--top: must be a whole number from 1" in err
 
 
 def test_verify_of_a_model_that_is_not_here(capsys, tmp_path):

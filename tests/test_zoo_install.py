@@ -307,6 +307,19 @@ def test_every_way_to_a_root_is_tried(home, monkeypatch):
     assert str(registry.user_root()).endswith(".cache/nonlocal_keras/zoo")
 
 
+def test_a_record_of_the_user_that_was_changed_is_refused(
+    cached, server, tmp_path
+):
+    fields = zoo_files.record(server.url(URL))
+    zoo_files.write(cached, {**fields, "labels": ["c", "b", "a"]})
+    file = tmp_path / "mine.params"
+    file.write_bytes(zoo_files.file_bytes())
+    for weights in (True, file):
+        with pytest.raises(ValueError, match="they differ in labels. Copy"):
+            zoo.load(NAME, weights=weights)
+    assert not server.requests
+
+
 LOAD = f"""
 import sys, numpy as np, zoo
 model = zoo.load({NAME!r})

@@ -9,6 +9,8 @@ artifacts/NAME/VERSION/
 """
 
 import contextlib
+import dataclasses
+import json
 import os
 import pathlib
 import shutil
@@ -18,12 +20,14 @@ from absl import logging
 
 from zoo import checksums
 from zoo.model_card import make_card
+from zoo.record import read_json
 from zoo.record import write_record
 
 TWIN = "model.keras"
+RECORD = "record.json"
 SAVED_MODEL = "saved_model.pb"
-# What `load` reads, and so looks at first.
-LOADED = (TWIN,)
+# What `load` relies on, and so looks at first.
+LOADED = (TWIN, RECORD)
 PARTIAL = ".partial-"
 TOLERANCE = 1e-5
 
@@ -31,6 +35,48 @@ TOLERANCE = 1e-5
 def folder_of(record, root):
     """Gives the version folder of a record."""
     return root / "artifacts" / record.name / str(record.version)
+
+
+def changed_record(record, root):
+    """Says how a record differs from the one its artifact was written with.
+
+    A model answers by its record: the names of its classes and its
+    preprocessing stand there. So the record in `records` must be the one that
+    lies in the artifact, under its checksums. The records of published files
+    that are part of this package have none beside them to differ from.
+
+    Args:
+        record: The `zoo.Record`, as it was read.
+        root: `pathlib.Path` of the root of its artifact, which is whole.
+
+    Returns:
+        String that says what is wrong, or `None`.
+    """
+    file = root / "records" / f"{record.name}.json"
+    written = folder_of(record, root) / RECORD
+    try:
+        if not file.is_file() or file.read_bytes() == written.read_bytes():
+            return None
+        before = read_json(written)
+    except (OSError, ValueError) as error:
+        return f"{file} cannot be compared with {written}: {error}"
+    # As JSON, where a tuple is a list.
+    now = json.loads(json.dumps(dataclasses.asdict(record)))
+    # An older version of the package may not have had a field.
+    usual = {field.name: field.default for field in dataclasses.fields(record)}
+    fields = [k for k in now if now[k] != before.get(k, usual[k])]
+    if not fields:
+        return None
+    way_out = (
+        "register the model again"
+        if record.download is None
+        else f"delete {written.parent} and load the model again"
+    )
+    return (
+        f"{file} is not the record that the model was written with: they "
+        f"differ in {', '.join(fields)}. Copy {written} over it, or, if the "
+        f"change is yours, {way_out}"
+    )
 
 
 def read(folder, record):
@@ -62,6 +108,35 @@ def equip(model, record):
     return model
 
 
+def strays(root, versions):
+    """Lists what lies among the models of a root and belongs to none.
+
+    Args:
+        root: `pathlib.Path` of the root.
+        versions: Dictionary from the names of all models to the versions of
+            their records, or to `None` for a record that cannot be read.
+
+    Returns:
+        List of `pathlib.Path`: files that are no record, folders without a
+        record, versions newer than the record, what a killed process left.
+    """
+    found = [p for p in _entries(root / "records") if p.suffix != ".json"]
+    for folder in _entries(root / "artifacts"):
+        if folder.name not in versions:
+            found.append(folder)
+            continue
+        last = versions[folder.name]
+        for path in _entries(folder):
+            is_version = path.name.isdecimal() and path.is_dir()
+            if last is not None and not (is_version and int(path.name) <= last):
+                found.append(path)
+    return found
+
+
+def _entries(folder):
+    return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
 @contextlib.contextmanager
 def lock(name, root):
     """Lets one process at a time change what the cache has of a name."""
@@ -83,6 +158,19 @@ def lock(name, root):
         held.release()
 
 
+@contextlib.contextmanager
+def writing(root):
+    """Says in words that a root cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise ValueError(
+            f"`cache_dir` cannot be written: {error.strerror or error}. "
+            "Free space, or give another folder. Received: "
+            f"cache_dir={root}"
+        ) from error
+
+
 def write(model, record, root, report=None):
     """Writes the artifact of a model, and proves that it predicts the same.
 
@@ -100,6 +188,7 @@ def write(model, record, root, report=None):
 
     Raises:
         RuntimeError: If a written file predicts otherwise than the model.
+        OSError: If the root cannot be written.
     """
     target = folder_of(record, root)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -107,20 +196,26 @@ def write(model, record, root, report=None):
     for leftover in target.parent.glob(f"{PARTIAL}*"):
         shutil.rmtree(leftover, ignore_errors=True)
     equip(model, record)
-    with tempfile.TemporaryDirectory(
-        prefix=PARTIAL, dir=target.parent
-    ) as partial:
-        folder = _export(model, record, pathlib.Path(partial))
-        model.save(folder / TWIN)
-        write_record(record, folder / "record.json")
-        (folder / "card.md").write_text(make_card(record), encoding="utf-8")
-        if report is not None:
-            (folder / "report.json").write_text(report, encoding="utf-8")
-        _prove(model, record, folder)
-        checksums.write_sums(folder)
-        if target.exists():
-            os.replace(target, pathlib.Path(partial) / "old")
-        os.replace(folder, target)
+    try:
+        with tempfile.TemporaryDirectory(
+            prefix=PARTIAL, dir=target.parent
+        ) as partial:
+            partial = pathlib.Path(partial)
+            folder = _export(model, record, partial)
+            model.save(folder / TWIN)
+            write_record(record, folder / RECORD)
+            (folder / "card.md").write_text(make_card(record), encoding="utf-8")
+            if report is not None:
+                (folder / "report.json").write_text(report, encoding="utf-8")
+            _prove(model, record, folder)
+            checksums.write_sums(folder)
+            if target.exists():
+                os.replace(target, partial / "old")
+            os.replace(folder, target)
+    finally:
+        # Of a model whose first version could not be written.
+        with contextlib.suppress(OSError):
+            target.parent.rmdir()
     return target
 
 
@@ -128,12 +223,8 @@ def _export(model, record, partial):
     """Gives the folder to write to, with a SavedModel where that works."""
     import keras
 
-    from nonlocal_keras import export
-
     if keras.backend.backend() == "tensorflow":
-        return pathlib.Path(
-            export.to_saved_model(model, partial, record.labels, record.version)
-        )
+        return _export_saved_model(model, record, partial)
     logging.warning(
         "%s: no SavedModel is written, since that needs the TensorFlow "
         "backend and this is %s. The Keras model is whole.",
@@ -143,6 +234,26 @@ def _export(model, record, partial):
     folder = partial / str(record.version)
     folder.mkdir()
     return folder
+
+
+def _export_saved_model(model, record, partial):
+    import tensorflow as tf
+
+    from nonlocal_keras import export
+
+    try:
+        return pathlib.Path(
+            export.to_saved_model(model, partial, record.labels, record.version)
+        )
+    except (
+        tf.errors.OutOfRangeError,
+        tf.errors.ResourceExhaustedError,
+        tf.errors.PermissionDeniedError,
+        tf.errors.UnknownError,
+    ) as error:
+        # What TensorFlow makes of the errors of a disk: "PATH; No space left
+        # on device".
+        raise OSError(error.message.rpartition("; ")[2]) from error
 
 
 def _prove(model, record, folder):

@@ -86,7 +86,9 @@ def damage(folder, names=None):
 
     Args:
         folder: `pathlib.Path` of the artifact.
-        names: Names of the files to look at. `None` for all of them.
+        names: Names of the files to look at. `None` for all of them, and
+            then a file that was not written with them is damage, too: a
+            server would load it.
 
     Returns:
         String that says what is wrong, or `None`.
@@ -97,12 +99,26 @@ def damage(folder, names=None):
     except (OSError, ValueError):
         return f"{folder / SUMS} is missing or no list of checksums"
     for name in sums if names is None else names:
-        path = folder / name
+        problem = _problem(folder / name, sums.get(name))
+        if problem:
+            return problem
+    if names is None:
+        for path in sorted(folder.rglob("*")):
+            known = path.relative_to(folder).as_posix() in {SUMS, *sums}
+            if not known and (path.is_symlink() or not path.is_dir()):
+                return f"{path} does not belong to the model; remove it"
+    return None
+
+
+def _problem(path, known):
+    try:
         if not path.is_file():
             return f"{path} is missing"
-        if digest(path) != sums.get(name):
+        if digest(path) != known:
             return (
                 f"{path} is not as it was written: its SHA-256 differs from "
                 f"that in {SUMS}"
             )
+    except OSError as error:
+        return f"{path} cannot be read: {error.strerror or error}"
     return None

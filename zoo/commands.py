@@ -2,9 +2,12 @@
 
 import argparse
 import shutil
-import sys
+
+from nonlocal_keras import terminal
 
 BAR = 30
+PROGRAM = "nonlocal-keras"
+MOST_CLASSES = 1_000_000
 
 
 def add_parsers(commands):
@@ -76,13 +79,17 @@ def _add_predict(parser):
         help="1: one clip in the middle of the video (default); all: the "
         "views of the published test, 30 for most models",
     )
-    parser.add_argument("--top", type=int, default=5, metavar="K")
+    parser.add_argument(
+        "--top",
+        type=terminal.whole_number(1, MOST_CLASSES),
+        default=5,
+        metavar="K",
+        help="how many classes to print (5)",
+    )
 
 
 def _list(arguments):
     import zoo
-    from zoo import artifacts
-    from zoo import registry
 
     names = zoo.list_models(arguments.pattern, arguments.cache_dir)
     if not names:
@@ -90,18 +97,48 @@ def _list(arguments):
             f"No model matches {arguments.pattern!r}. Patterns are as in file "
             "names, e.g. 'nl_i3d_*'."
         )
-    found = [registry.find(name, arguments.cache_dir) for name in names]
+    found, broken = _records(names, arguments.cache_dir)
     if arguments.markdown:
-        print(markdown([record for record, _ in found]))
-        return
-    width = max(map(len, names))
+        terminal.write(*markdown([r for r, _ in found]).splitlines())
+    else:
+        _print_rows(found)
+    if broken:
+        raise ValueError(
+            f"{broken} of {len(names)} records cannot be read, see above. "
+            "Delete them, or register those models again."
+        )
+
+
+def _records(names, cache_dir):
+    """Gives the records of names with their roots; says which are broken.
+
+    Returns:
+        List of pairs of record and root, and the number of broken records.
+    """
+    from zoo import registry
+
+    found, broken = [], 0
+    for name in names:
+        try:
+            found.append(registry.find(name, cache_dir))
+        except ValueError as error:
+            broken += 1
+            terminal.say(PROGRAM, error)
+    return found, broken
+
+
+def _print_rows(found):
+    from zoo import artifacts
+
+    width = max((len(record.name) for record, _ in found), default=0)
     for record, root in found:
         here = artifacts.folder_of(record, root).is_dir()
-        print(
+        row = (
             f"{record.name:{width}}  {_measure(record.metrics):10}  "
             f"{_clip(record):8}  {record.licence:12}  "
-            f"{'here' if here else ''}".rstrip()
+            f"{'here' if here else ''}"
         )
+        terminal.write(row.rstrip())
 
 
 def markdown(records):
@@ -141,7 +178,7 @@ def _info(arguments):
     import zoo
     from zoo.registry import show
 
-    print(show(zoo.info(arguments.name, arguments.cache_dir)))
+    terminal.write(*show(zoo.info(arguments.name, arguments.cache_dir)))
 
 
 def _download(arguments):
@@ -149,7 +186,8 @@ def _download(arguments):
 
     for name in arguments.names:
         folder = zoo.download(name, **_fetching(arguments))
-        print(f"{zoo.info(name, arguments.cache_dir).name} is in {folder}")
+        record = zoo.info(name, arguments.cache_dir)
+        terminal.write(f"{record.name} is in {folder}")
 
 
 def _fetching(arguments):
@@ -180,9 +218,9 @@ def _predict(arguments):
             probabilities = predict_video(model, path, **views)
         except ValueError as error:
             broken.append(path)
-            print(f"nonlocal-keras: {error}", file=sys.stderr)
+            terminal.say(PROGRAM, error)
             continue
-        print(path)
+        terminal.write(path)
         _print_bars(top_labels(probabilities, model.labels, arguments.top))
     if broken:
         raise ValueError(
@@ -193,51 +231,73 @@ def _predict(arguments):
 
 def _print_bars(pairs):
     columns = shutil.get_terminal_size().columns
-    width = min(max(len(name) for name, _ in pairs), max(columns - 45, 10))
+    most = max(columns - 45, 10)
+    # Escapes take room, so they come before the names are cut.
+    pairs = [(terminal.escaped(name)[:most], p) for name, p in pairs]
+    width = max(len(name) for name, _ in pairs)
     for name, probability in pairs:
         bar = "#" * round(probability * BAR)
-        print(f"  {name[:width]:{width}}  {probability:6.1%}  {bar}".rstrip())
+        terminal.write(f"  {name:{width}}  {probability:6.1%}  {bar}".rstrip())
 
 
 def _verify(arguments):
     import zoo
     from zoo import artifacts
-    from zoo import checksums
-    from zoo import install
     from zoo import registry
 
-    damaged = 0
-    for name in arguments.names or zoo.list_models("*", arguments.cache_dir):
-        record, root = registry.find(name, arguments.cache_dir)
-        folder = artifacts.folder_of(record, root)
-        if not folder.is_dir():
-            if arguments.names:
-                print(f"{record.name}: not here")
-                damaged += 1
-            continue
-        problem = checksums.damage(folder)
-        if problem and arguments.repair and record.download is not None:
-            print(f"{record.name}: {problem}; it is made again")
-            install.ensure(
-                record,
-                root,
-                arguments.offline,
-                arguments.accept_licence,
-                thorough=True,
-            )
-            problem = checksums.damage(folder)
-        damaged += bool(problem)
-        print(f"{record.name}: {problem or 'every file is as it was written'}")
-    if damaged:
+    names = arguments.names or zoo.list_models("*", arguments.cache_dir)
+    found, wrong = _records(names, arguments.cache_dir)
+    for record, root in found:
+        wrong += not _verify_model(record, root, arguments)
+    if not arguments.names:
+        versions = dict.fromkeys(names)
+        versions |= {record.name: record.version for record, _ in found}
+        for root in registry.roots(arguments.cache_dir):
+            for path in artifacts.strays(root, versions):
+                terminal.write(f"{path}: belongs to no model; remove it")
+                wrong += 1
+    if wrong:
         raise ValueError(
-            f"{damaged} models are damaged or not here, see above. --repair "
-            "gets those again that were downloaded; install the package or "
-            "register the model again for the others."
+            f"{wrong} records, models or files are damaged, not here or do "
+            "not belong, see above. --repair gets those models again that "
+            "were downloaded; install the package or register the model "
+            "again for the others."
         )
+
+
+def _verify_model(record, root, arguments):
+    """Says whether a model is whole; repairs it where that is asked for."""
+    from zoo import artifacts
+    from zoo import checksums
+    from zoo import install
+
+    folder = artifacts.folder_of(record, root)
+    if not folder.is_dir():
+        # One that is downloaded on demand need not be here.
+        missing = bool(arguments.names) or record.download is None
+        if missing:
+            terminal.write(f"{record.name}: not here")
+        return not missing
+    problem = checksums.damage(folder)
+    if problem and arguments.repair and record.download is not None:
+        terminal.write(f"{record.name}: {problem}; it is made again")
+        install.ensure(
+            record,
+            root,
+            arguments.offline,
+            arguments.accept_licence,
+            thorough=True,
+        )
+        problem = checksums.damage(folder)
+    problem = problem or artifacts.changed_record(record, root)
+    whole = "every file is as it was written"
+    terminal.write(f"{record.name}: {problem or whole}")
+    return not problem
 
 
 def _publish(arguments):
     from zoo import registration
     from zoo import registry
 
-    print(registry.show(registration.publish(arguments.name)))
+    record = registration.publish(arguments.name, arguments.cache_dir)
+    terminal.write(*registry.show(record))

@@ -53,7 +53,7 @@ def ensure(
     if folder.is_dir() and not checksums.damage(folder, names):
         return folder
     _ask(record, accept_licence)
-    with artifacts.lock(record.name, root):
+    with artifacts.writing(root), artifacts.lock(record.name, root):
         if folder.is_dir():
             problem = checksums.damage(folder, names)
             # Another process may have made it while this one waited.
@@ -67,16 +67,9 @@ def ensure(
             logging.warning("%s: %s", file, problem)
         if problem or not file.is_file():
             _download(record, file, pin, offline, progress)
-        try:
-            report = _convert(record, root, file)
-            _write_pin(record, pin, report.sha256, file.name)
-            file.unlink()
-        except OSError as error:
-            raise ValueError(
-                f"`cache_dir` cannot be written: {error.strerror or error}. "
-                "Free space, or give another folder. Received: "
-                f"cache_dir={root}"
-            ) from error
+        report = _convert(record, root, file)
+        _write_pin(record, pin, report.sha256, file.name)
+        file.unlink()
         logging.info("%s is in %s", record.name, folder)
     return folder
 

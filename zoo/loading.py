@@ -57,8 +57,9 @@ def load(
         `include_top=False` its backbone, which has `preprocess` as well.
 
     Raises:
-        ValueError: For an unknown name, a licence that was not accepted, or a
-            file that cannot be had, is damaged, or is of another model.
+        ValueError: For an unknown name, a licence that was not accepted, a
+            file that cannot be had, is damaged, or is of another model, or a
+            record that was changed after its model was written.
     """
     if num_classes is not None and not include_top:
         raise ValueError(
@@ -69,7 +70,7 @@ def load(
     if isinstance(weights, bool):
         model = _model(record, root, weights, offline, accept_licence)
     else:
-        model = _from_file(record, os.fspath(weights))
+        model = _from_file(record, root, os.fspath(weights))
     if not include_top:
         model.backbone.preprocess = model.preprocess
         return model.backbone
@@ -144,18 +145,26 @@ def _artifact(record, root, offline, accept_licence):
     if record.download is not None:
         from zoo import install
 
-        return install.ensure(record, root, offline, accept_licence)
-    folder = artifacts.folder_of(record, root)
-    problem = checksums.damage(folder, artifacts.LOADED)
-    if problem:
-        raise ValueError(
-            f"The zoo lists {record.name!r}, but {problem}. Install the "
-            "package again, or register the model again."
-        )
+        folder = install.ensure(record, root, offline, accept_licence)
+    else:
+        folder = artifacts.folder_of(record, root)
+        problem = checksums.damage(folder, artifacts.LOADED)
+        if problem:
+            raise ValueError(
+                f"The zoo lists {record.name!r}, but {problem}. Install the "
+                "package again, or register the model again."
+            )
+    _check_record(record, root)
     return folder
 
 
-def _from_file(record, file):
+def _check_record(record, root):
+    problem = artifacts.changed_record(record, root)
+    if problem:
+        raise ValueError(problem)
+
+
+def _from_file(record, root, file):
     from zoo import build
     from zoo import install
 
@@ -165,6 +174,11 @@ def _from_file(record, file):
             "converted from a published file. Received: "
             f"weights={file!r}"
         )
+    # A record of the user tells the names of the classes, so it is looked at
+    # where there is something to compare it with.
+    folder = artifacts.folder_of(record, root)
+    if checksums.damage(folder, (artifacts.RECORD,)) is None:
+        _check_record(record, root)
     problem = install.wrong(record)(file) if os.path.isfile(file) else None
     if problem:
         logging.warning("%s: %s. It is converted all the same.", file, problem)

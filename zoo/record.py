@@ -7,7 +7,10 @@ import re
 import urllib.parse
 
 LABELS = pathlib.Path(__file__).parent / "labels"
-_NAME = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)?")
+# A name is part of the names of files, which end at 255 bytes.
+_NAME = re.compile(r"(?=.{1,200}$)[a-z0-9_]+(\.[a-z0-9_]+)?")
+# The labels of a hundred thousand classes take about three million bytes.
+MAX_BYTES = 16 << 20
 # A whole digest, or the start of one: OpenMMLab publishes 8 digits.
 _CHECKSUM = re.compile(r"sha1:[0-9a-f]{40}|sha256:[0-9a-f]{8,64}")
 INPUT_FIELDS = (
@@ -96,37 +99,86 @@ class Record:
         return self.name.partition(".")[0]
 
     def _rules(self):
-        """Yields fields, whether they are right, and what is right."""
-        yield "name", _NAME.fullmatch(self.name), "lower case, digits and _"
+        """Yields fields, whether they are right, and what is right.
+
+        Records are read from files that anyone may have edited: a rule may
+        rely on those before it and on nothing else.
+        """
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            right = isinstance(value, field.type) and type(value) is not bool
+            yield field.name, right, f"of type {_type_name(field.type)}"
+        yield (
+            "name",
+            _NAME.fullmatch(self.name),
+            "lower case, digits and _, at most 200 letters",
+        )
         for field in ("version", "parameters", "macs", "order"):
             yield field, getattr(self, field) >= 1, "at least 1"
         for field in ("description", "source", "licence", "labels"):
             yield field, len(getattr(self, field)) > 0, "not empty"
-        same = set(INPUT_FIELDS) == set(self.input)
-        yield "input", same, f"a dictionary of {INPUT_FIELDS}"
-        same = set(VIEW_FIELDS) == set(self.views)
-        yield "views", same, f"a dictionary of {VIEW_FIELDS}"
-        known = self.views["average"] in AVERAGES
-        yield "views", known, f"of an average out of {AVERAGES}"
+        for field in ("description", "source", "licence"):
+            yield field, getattr(self, field).isprintable(), "one line of text"
+        named = all(isinstance(label, str) and label for label in self.labels)
+        yield "labels", named, "a list of names"
+        yield from self._rules_of_clips()
         whole = set(METRIC_FIELDS) <= set(self.metrics)
         yield "metrics", whole, f"a dictionary with {METRIC_FIELDS}"
         measures = [self.metrics[m] for m in MEASURES if m in self.metrics]
+        numbers = all(isinstance(m, int | float) for m in measures)
+        yield "metrics", numbers, f"of numbers at {MEASURES}"
         yield "metrics", all(0 <= m <= 1 for m in measures), "from 0 to 1"
         together = (self.architecture is None) == (self.download is None)
         yield "download", together, "given together with `architecture`"
         if self.download is not None:
             yield from self._rules_of_downloads()
 
+    def _rules_of_clips(self):
+        clip, views = self.input, self.views
+        same = set(INPUT_FIELDS) == set(clip)
+        yield "input", same, f"a dictionary of {INPUT_FIELDS}"
+        sizes = [clip[key] for key in ("frames", "size", "short_side")]
+        # A stride of None spreads the frames over the whole video.
+        sizes.append(1 if clip["stride"] is None else clip["stride"])
+        yield "input", _are_sizes(sizes), "of positive integers"
+        for key in ("mean", "std"):
+            values = clip[key]
+            three = isinstance(values, list | tuple) and len(values) == 3
+            three = three and all(isinstance(v, int | float) for v in values)
+            yield "input", three, f"with three numbers as `{key}`"
+        yield "input", min(clip["std"]) > 0, "of a positive `std`"
+        same = set(VIEW_FIELDS) == set(views)
+        yield "views", same, f"a dictionary of {VIEW_FIELDS}"
+        sizes = [views[key] for key in ("clips", "crops", "size")]
+        yield "views", _are_sizes(sizes), "of positive integers"
+        window = views["window"]
+        three = isinstance(window, list | tuple) and len(window) == 3
+        right = window is None or (three and _are_sizes(window))
+        yield "views", right, "of a `window` of three sizes, or null"
+        known = views["average"] in AVERAGES
+        yield "views", known, f"of an average out of {AVERAGES}"
+
     def _rules_of_downloads(self):
         same = set(ARCHITECTURE_FIELDS) == set(self.architecture)
         yield "architecture", same, f"a dictionary of {ARCHITECTURE_FIELDS}"
+        for key, kind in zip(ARCHITECTURE_FIELDS, (str, str, dict, dict)):
+            right = isinstance(self.architecture[key], kind)
+            yield "architecture", right, f"with {key} of type {kind.__name__}"
         same = set(DOWNLOAD_FIELDS) == set(self.download)
         yield "download", same, f"a dictionary of {DOWNLOAD_FIELDS}"
-        safe = all(map(_is_safe, (self.download["url"], *self.mirrors)))
+        url, mirrors, checksum, converter, overrides = (
+            self.download[key] for key in DOWNLOAD_FIELDS
+        )
+        right = isinstance(mirrors, list | tuple)
+        yield "download", right, "with a list of mirrors"
+        safe = all(map(_is_safe, (url, *mirrors)))
         yield "download", safe, "of https:// addresses of files"
-        checksum = self.download["checksum"]
-        right = checksum is None or _CHECKSUM.fullmatch(checksum)
+        right = checksum is None or (
+            isinstance(checksum, str) and _CHECKSUM.fullmatch(checksum)
+        )
         yield "download", right, "of a checksum such as 'sha256:...' or null"
+        right = isinstance(converter, str) and isinstance(overrides, dict)
+        yield "download", right, "of a converter and its overrides"
 
     @property
     def mirrors(self):
@@ -143,10 +195,20 @@ def _file_name(url):
 
 
 def _is_safe(url):
+    if not isinstance(url, str):
+        return False
     parts = urllib.parse.urlsplit(url)
     # Plain HTTP only reaches servers of tests, on the machine itself.
     local = parts.scheme == "http" and parts.hostname == "127.0.0.1"
     return bool((parts.scheme == "https" or local) and _file_name(url))
+
+
+def _type_name(kind):
+    return getattr(kind, "__name__", str(kind))
+
+
+def _are_sizes(values):
+    return all(type(value) is int and value >= 1 for value in values)
 
 
 def read_record(path):
@@ -156,24 +218,61 @@ def read_record(path):
         path: `pathlib.Path` of the JSON file.
 
     Raises:
-        ValueError: If it is not JSON, lacks a field, has an unknown one, or
-            breaks a rule.
+        ValueError: If it cannot be read, is not JSON, lacks a field, has an
+            unknown one, or breaks a rule.
     """
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
+        fields = read_json(path)
+        missing = {"name", "labels"} - set(fields)
+        if missing:
+            raise ValueError(f"it lacks {', '.join(sorted(missing))}")
         fields["labels"] = read_labels(fields["labels"])
         record = Record(**fields)
         if record.name != path.name.removesuffix(".json"):
             raise ValueError(f"its `name` is {record.name!r}")
         return record
-    except (KeyError, TypeError, ValueError) as error:
+    except OSError as error:
+        reason = error.strerror or error
+        raise ValueError(f"{path} cannot be read: {reason}") from error
+    except (TypeError, ValueError) as error:
         raise ValueError(f"{path} is not a zoo record: {error}") from error
+
+
+def read_json(path):
+    """Gives the JSON object in a file, which may be anything.
+
+    Args:
+        path: `pathlib.Path` of the file.
+
+    Raises:
+        ValueError: If it is no regular file, too large, or no JSON object.
+        OSError: If it cannot be read.
+    """
+    # Reading a pipe would wait for ever.
+    if not path.is_file():
+        raise ValueError("it is no file")
+    with open(path, "rb") as file:
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise ValueError(f"it is larger than {MAX_BYTES} bytes")
+    try:
+        fields = json.loads(data.decode("utf-8"))
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    if not isinstance(fields, dict):
+        raise ValueError("it is no JSON object")
+    return fields
 
 
 def read_labels(labels):
     """Gives class names as a tuple, of a list or the name of a list."""
-    if not isinstance(labels, str):
+    if isinstance(labels, list | tuple):
         return tuple(labels)
+    if not isinstance(labels, str):
+        raise ValueError(
+            "`labels` must be a list of names, or the name of a list. "
+            f"Received: {type(labels).__name__}"
+        )
     file = LABELS / f"{labels}.txt"
     if not re.fullmatch(r"[a-z0-9_]+", labels) or not file.is_file():
         known = sorted(path.stem for path in LABELS.glob("*.txt"))

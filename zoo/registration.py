@@ -28,25 +28,39 @@ def register(model, record, root=None):
         The `zoo.Record` as written.
 
     Raises:
-        ValueError: If the record breaks a rule.
+        ValueError: If the record breaks a rule, or the root cannot be
+            written. Then nothing is left there.
     """
     root = pathlib.Path(root or registry.user_root())
     fields = {**record, "labels": tuple(record["labels"])}
     name = Record(version=1, **fields).name
-    with artifacts.lock(name, root):
+    with artifacts.writing(root), artifacts.lock(name, root):
         base = root / "artifacts" / name
-        versions = [int(p.name) for p in base.glob("*") if p.name.isdigit()]
+        versions = [int(p.name) for p in base.glob("*") if p.name.isdecimal()]
         full = Record(version=max(versions, default=0) + 1, **fields)
-        artifacts.write(model, full, root)
-        records = root / "records"
-        records.mkdir(exist_ok=True)
-        new = records / f".{name}.partial"
-        write_record(full, new)
-        os.replace(new, records / f"{name}.json")
+        folder = artifacts.write(model, full, root)
+        try:
+            _list(full, root)
+        except BaseException:
+            # No record names it, so that it would lie there for ever.
+            shutil.rmtree(folder)
+            raise
     return full
 
 
-def publish(name, root=registry.PACKAGE_ROOT):
+def _list(record, root):
+    """Writes the record, whole or not at all."""
+    folder = root / "records"
+    folder.mkdir(exist_ok=True)
+    new = folder / f".{record.name}.partial"
+    try:
+        write_record(record, new)
+        os.replace(new, folder / f"{record.name}.json")
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def publish(name, cache_dir=None, root=registry.PACKAGE_ROOT):
     """Copies a model of the user's zoo into this package, without its tag.
 
     Older versions of the model in the package are removed: what ships is one
@@ -54,16 +68,27 @@ def publish(name, root=registry.PACKAGE_ROOT):
 
     Args:
         name: String, e.g. `"nl_c2d_tiny_longrange.local"`.
+        cache_dir: Folder of the user's zoo, see `zoo.load`.
         root: Path of the root. Defaults to this package.
 
     Returns:
         The `zoo.Record` as published.
+
+    Raises:
+        ValueError: If the name is unknown, or of a published file.
     """
-    found = registry.info(name)
+    found = registry.info(name, cache_dir)
+    if found.download is not None:
+        raise ValueError(
+            "`name` must be of a model that was registered: the weights of "
+            "others stay where they are published. Received: "
+            f"name={found.name!r}"
+        )
     fields = dataclasses.asdict(found)
     fields.pop("version")
     fields.update(name=found.plain_name, order=1)
-    record = register(loading.load(name), fields, root)
+    model = loading.load(name, cache_dir=cache_dir)
+    record = register(model, fields, root)
     folder = artifacts.folder_of(record, pathlib.Path(root))
     for other in folder.parent.iterdir():
         if other != folder:

@@ -12,6 +12,8 @@ import os
 import pathlib
 import re
 
+from absl import logging
+
 from zoo.model_card import make_card
 from zoo.record import read_record
 
@@ -23,9 +25,26 @@ def user_root(cache_dir=None):
     """The user's folder: `cache_dir`, else `$NONLOCAL_KERAS_HOME/zoo`, else
     one below `~/.cache`."""
     if cache_dir is not None:
-        return pathlib.Path(cache_dir).expanduser()
+        return _folder(os.fspath(cache_dir), "cache_dir")
     default = "~/.cache/nonlocal_keras"
-    return pathlib.Path(os.environ.get(HOME) or default).expanduser() / "zoo"
+    return _folder(os.environ.get(HOME) or default, HOME) / "zoo"
+
+
+def _folder(text, argument):
+    try:
+        folder = pathlib.Path(text).expanduser()
+    except RuntimeError as error:
+        # Of a `~name` that is nobody's.
+        raise ValueError(
+            f"`{argument}` must be the path of a folder: {error}. Received: "
+            f"{argument}={text!r}"
+        ) from error
+    if not text or "\0" in text:
+        raise ValueError(
+            f"`{argument}` must be the path of a folder. Received: "
+            f"{argument}={text!r}"
+        )
+    return folder
 
 
 def list_models(pattern="*", cache_dir=None):
@@ -43,11 +62,7 @@ def list_models(pattern="*", cache_dir=None):
     Returns:
         List of strings, numbers sorted by value (`r50` before `r101`).
     """
-    names = {
-        path.name.removesuffix(".json")
-        for root in roots(cache_dir)
-        for path in root.glob("records/*.json")
-    }
+    names = {name for root in roots(cache_dir) for name in record_files(root)}
     return sorted(fnmatch.filter(names, pattern), key=_natural)
 
 
@@ -93,17 +108,23 @@ def card(name, cache_dir=None):
 def find(name, cache_dir=None):
     """Gives the record of a name, and the root of its artifact."""
     places = roots(cache_dir)
-    found = [
-        (read_record(root / "records" / f"{name}.json"), root)
+    files = [
+        (known, file, root)
         for root in places
-        if re.fullmatch(r"[\w.]+", name)
-        and (root / "records" / f"{name}.json").is_file()
-    ] or [
-        (read_record(file), root)
-        for root in places
-        for file in sorted(root.glob("records/*.json"))
-        if file.name.partition(".")[0] == name
+        for known, file in record_files(root).items()
     ]
+    exact = [entry for entry in files if entry[0] == name]
+    tags = [entry for entry in files if entry[0].partition(".")[0] == name]
+    found, broken = [], []
+    for _, file, root in exact or tags:
+        try:
+            found.append((read_record(file), root))
+        except ValueError as error:
+            broken.append(error)
+    if broken and (exact or not found):
+        raise broken[0]
+    for error in broken:
+        logging.warning("%s. It is left out.", error)
     if found:
         record, root = min(found, key=lambda pair: pair[0].order)
         # What is downloaded is the user's, wherever the record lies.
@@ -121,12 +142,37 @@ def roots(cache_dir=None):
     return (user_root(cache_dir), PACKAGE_ROOT)
 
 
+def record_files(root):
+    """Gives the files of the records of a root, by name.
+
+    Raises:
+        ValueError: If the root is there and cannot be read.
+    """
+    folder = root / "records"
+    try:
+        names = sorted(os.listdir(folder))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise ValueError(
+            f"`cache_dir` must be a folder that can be read: "
+            f"{error.strerror or error}. Received: cache_dir={root}"
+        ) from error
+    return {
+        name.removesuffix(".json"): folder / name
+        for name in names
+        # A hidden file is one that is being written.
+        if name.endswith(".json") and not name.startswith(".")
+    }
+
+
 def _natural(name):
-    return [int(p) if p.isdigit() else p for p in re.split(r"(\d+)", name)]
+    # Not `isdigit`, which is true of a superscript.
+    return [int(p) if p.isdecimal() else p for p in re.split(r"(\d+)", name)]
 
 
 def show(record):
-    """Gives a record as lines of text, for one screen."""
+    """Gives a record as a list of lines, for one screen."""
     lines = []
     for field in dataclasses.fields(record):
         value = getattr(record, field.name)
@@ -138,4 +184,4 @@ def show(record):
         else:
             text = ", ".join(value) if isinstance(value, tuple) else value
             lines.append(f"{field.name}: {text}")
-    return "\n".join(lines)
+    return lines
