@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 
 import keras
 import numpy as np
@@ -75,6 +76,52 @@ def test_failure_while_writing_leaves_nothing(tmp_path, blobs, monkeypatch):
     assert set(tmp_path.iterdir()) == before
 
 
+@pytest.mark.parametrize("name", ["model.keras", "model.keras.report.json"])
+def test_a_folder_in_place_of_a_file_is_refused_first(tmp_path, blobs, name):
+    (tmp_path / name).mkdir()
+    older = tmp_path / "model.keras.report.json"
+    if not older.exists():
+        older.write_text("older")
+    with pytest.raises(ConversionError, match=f"{name} is a folder"):
+        run(blobs, "--source", "vnl", "-o", tmp_path / "model.keras")
+    assert older.is_dir() or older.read_text() == "older"
+    assert len(list(tmp_path.iterdir())) == 2 + (name == "model.keras")
+
+
+def test_an_older_report_stays_if_the_model_cannot_take_its_place(
+    tmp_path, blobs, monkeypatch
+):
+    def replace(source, target, really=os.replace):
+        if str(target).endswith(".keras"):
+            raise OSError(28, "No space left on device")
+        really(source, target)
+
+    older = tmp_path / "model.keras.report.json"
+    older.write_text("older")
+    monkeypatch.setattr(command.os, "replace", replace)
+    with pytest.raises(ConversionError, match="cannot be written: No space"):
+        run(blobs, "--source", "vnl", "-o", tmp_path / "model.keras")
+    assert older.read_text() == "older"
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "blobs.pkl",
+        "model.keras.report.json",
+    }
+
+
+@pytest.mark.parametrize("key", ["path", "source", "pairwize", "self"])
+def test_a_key_that_is_no_override_is_refused(tmp_path, blobs, key):
+    out = ("-o", tmp_path / "model.keras")
+    with pytest.raises(ConversionError, match="override of source 'vnl' must"):
+        run(blobs, "--source", "vnl", *out, "--set", f"{key}=x")
+
+
+def test_a_key_is_given_once(tmp_path, blobs):
+    out = ("-o", tmp_path / "model.keras")
+    twice = ("--set", "frames=8", "--set", "frames=16")
+    with pytest.raises(ConversionError, match="must give each key once"):
+        run(blobs, "--source", "vnl", *out, *twice)
+
+
 def test_output_must_be_a_keras_file_in_a_folder(tmp_path, blobs):
     for out in (tmp_path / "model.h5", tmp_path / "no" / "model.keras"):
         with pytest.raises(ConversionError, match="must end in .keras"):
@@ -97,7 +144,16 @@ def test_values_are_literals_or_words(text, value):
 
 
 @pytest.mark.parametrize(
-    "text", ["frames", "=3", "x=__import__('os')", "a=b c"]
+    "text",
+    [
+        "frames",
+        "=3",
+        "x=__import__('os')",
+        "a=b c",
+        "frames={[]:1}",
+        "a=" + 9999 * "[",
+    ],
+    ids=lambda text: text[:20],
 )
 def test_other_values_are_refused(text):
     with pytest.raises(ConversionError, match="--set"):

@@ -3,11 +3,16 @@
 import dataclasses
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nonlocal_keras import convert
 from nonlocal_keras.convert import ConversionError
 from nonlocal_keras.convert import assign
+from nonlocal_keras.convert import blocks
 from nonlocal_keras.convert import families
+from nonlocal_keras.convert import override_kinds
+from nonlocal_keras.convert import settings
 from nonlocal_keras.convert import tables
 from nonlocal_keras.convert.architecture import infer
 from tests import checkpoint_names as names
@@ -62,6 +67,84 @@ def test_wrong_override_is_refused(converted, blobs, overrides, words):
     with pytest.raises(ValueError) as caught:
         converted(blobs, **overrides)
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        ({"architecture": 5}, "must be a word"),
+        ({"depth": "50"}, "must be a positive integer"),
+        ({"non_local": "res3"}, "must be a number of blocks, None, or blocks"),
+        ({"non_local": {"res3": 1}}, "must be a number of blocks"),
+        ({"non_local": {5: (1,)}}, "must be a number of blocks"),
+        ({"family": ("vnl",)}, "must be a word"),
+        ({"frames": 1.5}, "must be a positive integer"),
+        ({"frames": True}, "must be a positive integer"),
+        ({"frames": 10**13}, "at most 100000"),
+        ({"input_shape": 5}, "must be (frames, height, width, channels)"),
+        ({"input_shape": (8, 32, 32)}, "must be (frames, height, width, chan"),
+        ({"input_shape": "8323"}, "must be (frames, height, width, channels)"),
+        ({"stem_strides": (1, 2)}, "must be three positive integers"),
+        ({"pool1": (1, 2, 2)}, "must be (size, strides, padding)"),
+        ({"stage_strides": "x"}, "must be four positive integers"),
+        ({"stage_dilations": (1, 1, 1, 0)}, "must be four positive integers"),
+        ({"shift_div": 0}, "must be a positive integer or None"),
+        ({"epsilon": -1}, "must be a number of at least 0"),
+        ({"epsilon": float("nan")}, "must be a number of at least 0"),
+        ({"epsilon": 10**400}, "must be a number of at least 0"),
+        ({"momentum": [1]}, "must be a number from 0 to below 1"),
+        ({"synchronized": 1}, "must be True or False"),
+        ({"implementation": None}, "must be a word"),
+        ({"dtype": 16}, "must be the name of a dtype policy"),
+        ({"num_classes": 10**13}, "at most 100000"),
+        ({"num_classes": 0}, "must be a positive integer"),
+        ({"fully_convolutional": 5}, "a window of three positive integers"),
+        ({"dropout": "much"}, "must be a number from 0 to below 1"),
+        ({"activation": ("softmax",)}, "must be the name of an activation"),
+        ({"name": 5}, "must be a word"),
+        ({"pairwise": 1}, "must be a word, or a dictionary of stages to"),
+        ({"scale": "1"}, "must be a number or None"),
+        ({"scale": 10**400}, "must be a number or None"),
+        ({"pool_size": {"res4": "2"}}, "must be a positive integer, three of"),
+        ({"pool_first": 1}, "must be True, False or None"),
+        ({"frame_groups": {"res3": None}}, "must be a positive integer"),
+        ({"attend_axes": 1.5}, "must be a word, axes, or None"),
+    ],
+    ids=str,
+)
+def test_a_value_of_another_kind_is_refused(overrides, words):
+    with pytest.raises(ConversionError) as caught:
+        override_kinds.check(overrides)
+    (name,) = overrides
+    assert str(caught.value).startswith(f"`{name}` must be")
+    assert words in str(caught.value)
+
+
+def test_every_override_has_a_kind():
+    known = {*settings.TOLD, *settings.CLIP, *settings.BACKBONE}
+    known |= {*settings.HEAD, *settings.IMAGENET, "name"}
+    assert set(override_kinds.KINDS) == known
+    assert set(override_kinds.KINDS_OF_BLOCKS) == set(blocks.OVERRIDES)
+
+
+ANY_VALUE = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda value: st.lists(value) | st.dictionaries(st.integers(), value),
+    max_leaves=5,
+)
+
+
+@given(
+    st.sampled_from(
+        sorted(override_kinds.KINDS | override_kinds.KINDS_OF_BLOCKS)
+    ),
+    ANY_VALUE,
+)
+def test_any_value_is_taken_or_refused_in_words(name, value):
+    try:
+        override_kinds.check({name: value})
+    except ConversionError as error:
+        assert f"`{name}` must be" in str(error)
 
 
 def test_block_override_without_blocks_is_refused(tmp_path):

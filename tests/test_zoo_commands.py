@@ -2,7 +2,9 @@
 
 import re
 import shutil
+import zipfile
 
+import keras
 import pytest
 
 import zoo
@@ -136,6 +138,70 @@ def test_predict_converts_a_file_that_is_here(capsys, tmp_path, video):
     flags = ("--model", NAME, "--cache-dir", tmp_path, "--weights", file)
     status, out, _ = run(capsys, "predict", video, *flags)
     assert status == 0 and len(out.splitlines()) == 4
+
+
+@pytest.fixture(scope="module")
+def model_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("models") / "mine.keras"
+    zoo.load(TINY).save(path)
+    return path
+
+
+def test_predict_takes_a_file_as_export_does(capsys, video, model_file):
+    status, out, err = run(capsys, "predict", video, "--model", model_file)
+    _, expected, _ = run(capsys, "predict", video, "--model", TINY)
+    assert status == 0 and out == expected and len(out.splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    "flag",
+    ["--views=all", "--offline", "--weights=x", "--cache-dir=x"],
+)
+def test_a_flag_of_names_is_refused_for_a_file(capsys, video, model_file, flag):
+    flags = ("--model", model_file, flag)
+    status, _, err = run(capsys, "predict", video, *flags)
+    assert status == 1
+    assert f"`{flag.partition('=')[0]}` is for a name of the zoo" in err
+
+
+def test_files_that_are_no_model_are_said(capsys, video, tmp_path):
+    (tmp_path / "empty.keras").write_bytes(b"")
+    (tmp_path / "text.keras").write_bytes(b"PK no")
+    (tmp_path / "folder.keras").mkdir()
+    with zipfile.ZipFile(tmp_path / "zip.keras", "w") as archive:
+        archive.writestr("metadata.json", "{}")
+    keras.Sequential([keras.Input((2,))]).save(tmp_path / "other.keras")
+    model = zoo.load(TINY)
+    model.preprocessing = None
+    model.save(tmp_path / "bare.keras")
+    for name, words in (
+        ("empty", "which is empty"),
+        ("text", "which is no zip archive"),
+        ("folder", "a .keras file that exists"),
+        ("missing", "a .keras file that exists"),
+        ("zip", "whose reading ended with"),
+        ("other", "must hold a VideoClassifier"),
+        ("bare", "knows its preprocessing"),
+        ("x" * 300, "a .keras file that exists"),
+        ("a\0b", "a .keras file that exists"),
+    ):
+        flags = ("--model", f"{tmp_path}/{name}.keras")
+        status, _, err = run(capsys, "predict", video, *flags)
+        assert status == 1 and words in err, (name, err)
+        assert err.count("\n") == 1
+
+
+def test_a_file_name_is_printed_without_control_characters(
+    capsys, video, tmp_path
+):
+    odd = tmp_path / "a\x1b[31m\n.mp4"
+    shutil.copy(video, odd)
+    (tmp_path / "b\x1b.mp4").write_bytes(b"no video")
+    names = [odd, tmp_path / "b\x1b.mp4", tmp_path / "c\nd.mp4"]
+    status, out, err = run(capsys, "predict", *names, "--model", TINY)
+    assert status == 1 and out.startswith(f"{tmp_path}/a\\x1b[31m\\n.mp4\n")
+    assert "b\\x1b.mp4" in err and "c\\nd.mp4" in err
+    assert "\x1b" not in out + err and err.count("\n") == 3
 
 
 def test_verify_looks_at_every_file(capsys, cache):

@@ -68,7 +68,12 @@ def add_parsers(commands):
 
 def _add_predict(parser):
     parser.add_argument("videos", nargs="+", metavar="VIDEO")
-    parser.add_argument("--model", required=True, metavar="NAME")
+    parser.add_argument(
+        "--model",
+        required=True,
+        metavar="NAME_OR_FILE",
+        help="a name of the zoo, or a .keras file",
+    )
     parser.add_argument(
         "--weights", metavar="FILE", help="the published file, if it is here"
     )
@@ -200,18 +205,10 @@ def _fetching(arguments):
 
 def _predict(arguments):
     """Predicts every video; a broken one does not stop the others."""
-    import zoo
     from nonlocal_keras.prediction import predict_video
     from nonlocal_keras.prediction import top_labels
 
-    model = zoo.load(
-        arguments.model,
-        weights=arguments.weights or True,
-        **_fetching(arguments),
-    )
-    views = {}
-    if arguments.views == "all":
-        views = zoo.info(arguments.model, arguments.cache_dir).views
+    model, views = _predictor(arguments)
     broken = []
     for path in arguments.videos:
         try:
@@ -227,6 +224,42 @@ def _predict(arguments):
             f"{len(broken)} of {len(arguments.videos)} videos could not be "
             "predicted, see above"
         )
+
+
+def _predictor(arguments):
+    """Gives the model, and the views of a video that are asked for."""
+    import zoo
+    from nonlocal_keras import model_file
+
+    if not model_file.is_file_name(arguments.model):
+        model = zoo.load(
+            arguments.model,
+            weights=arguments.weights or True,
+            **_fetching(arguments),
+        )
+        views = {}
+        if arguments.views == "all":
+            views = zoo.info(arguments.model, arguments.cache_dir).views
+        return model, views
+    fetching = {**_fetching(arguments), "weights": arguments.weights}
+    unused = [flag for flag, value in fetching.items() if value]
+    if arguments.views == "all":
+        # A file does not tell how it was tested.
+        unused.append("views")
+    if unused:
+        flags = ", ".join(f"--{flag.replace('_', '-')}" for flag in unused)
+        raise ValueError(
+            f"`{flags}` is for a name of the zoo and would change nothing "
+            f"for a file. Received: --model {arguments.model}"
+        )
+    model = model_file.read(arguments.model, "--model")
+    if model.preprocessing is None:
+        raise ValueError(
+            "`--model` must hold a model that knows its preprocessing: set "
+            "model.preprocessing, as the documentation of VideoClassifier "
+            f"says, and save it again. Received: {arguments.model}"
+        )
+    return model, {}
 
 
 def _print_bars(pairs):

@@ -6,6 +6,8 @@ import pathlib
 import re
 import tempfile
 
+from nonlocal_keras import terminal
+from nonlocal_keras.convert import settings
 from nonlocal_keras.convert import tables
 from nonlocal_keras.convert.rules import ConversionError
 
@@ -55,11 +57,26 @@ def run(arguments):
             "`--output` must end in .keras and lie in a folder that exists. "
             f"Received: {arguments.output}"
         )
-    overrides = dict(parse(text) for text in arguments.overrides)
+    for path in (output, report_path(output)):
+        if path.is_dir():
+            raise ConversionError(
+                "`--output` and its report must be files. Received: "
+                f"{arguments.output}, and {path} is a folder"
+            )
+    overrides = {}
+    for text in arguments.overrides:
+        key, value = parse(text)
+        if key in overrides:
+            raise ConversionError(
+                f"`--set` must give each key once. Received: {key} twice"
+            )
+        overrides[key] = value
+    # Before they become arguments, among which other names would be taken.
+    settings.check_names(arguments.source, overrides)
     model, report = convert(arguments.file, arguments.source, **overrides)
     write(model, report, output)
-    print(report)
-    print(f"wrote {output} and {report_path(output)}")
+    terminal.write(*str(report).splitlines())
+    terminal.write(f"wrote {output} and {report_path(output)}")
 
 
 def parse(text):
@@ -72,7 +89,14 @@ def parse(text):
     key, value = match.groups()
     try:
         return key, ast.literal_eval(value)
-    except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
+    # Nesting runs out of memory or stack; a list is no key of a dictionary.
+    except (
+        ValueError,
+        SyntaxError,
+        MemoryError,
+        RecursionError,
+        TypeError,
+    ) as error:
         if re.fullmatch(r"[A-Za-z]\w*", value):
             return key, value
         raise ConversionError(
@@ -103,10 +127,24 @@ def write(model, report, output):
             model.save(partial / "model.keras")
             text = report.to_json() + "\n"
             (partial / "report.json").write_text(text, encoding="utf-8")
-            os.replace(partial / "report.json", report_path(output))
-            os.replace(partial / "model.keras", output)
+            _replace(partial, output)
     except OSError as error:
         raise ConversionError(
             f"`--output` cannot be written: {error.strerror or error}. "
             f"Received: {output}"
         ) from error
+
+
+def _replace(partial, output):
+    """Puts both files into place; the older ones stay if that fails."""
+    report, old = report_path(output), partial / "old.report.json"
+    if report.exists():
+        os.replace(report, old)
+    try:
+        os.replace(partial / "report.json", report)
+        os.replace(partial / "model.keras", output)
+    except OSError:
+        report.unlink(missing_ok=True)
+        if old.exists():
+            os.replace(old, report)
+        raise

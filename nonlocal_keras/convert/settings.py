@@ -5,6 +5,7 @@ import difflib
 
 from nonlocal_keras.convert import blocks
 from nonlocal_keras.convert import families
+from nonlocal_keras.convert import override_kinds
 from nonlocal_keras.convert.architecture import Architecture
 from nonlocal_keras.convert.rules import ConversionError
 from nonlocal_keras.models import variants
@@ -74,7 +75,8 @@ def make_plan(source, architecture, names, metadata, file, overrides):
         ConversionError: If an override is unknown, contradicts the file, or
             would change nothing.
     """
-    _check_names(source, overrides)
+    check_names(source, overrides)
+    override_kinds.check(overrides)
     inflated, non_local = architecture, architecture.non_local
     if source == "imagenet":
         inflated, non_local = _inflated(architecture, overrides)
@@ -126,7 +128,8 @@ def make_plan(source, architecture, names, metadata, file, overrides):
     return plan
 
 
-def _check_names(source, overrides):
+def check_names(source, overrides):
+    """Refuses an override that a source does not have."""
     known = (*TOLD, *CLIP, *BACKBONE, *blocks.OVERRIDES, *HEAD, "name")
     if source == "imagenet":
         known += IMAGENET
@@ -223,17 +226,7 @@ def _inflated(architecture, overrides):
 
 def _frames(overrides, default):
     """Gives the frames of a clip: those that were asked for, or usual."""
-    shape = overrides.get("input_shape")
-    if shape is not None and len(tuple(shape)) != 4:
-        raise ConversionError(
-            "`input_shape` must be (frames, height, width, channels), any but "
-            f"the channels None. Received: input_shape={shape!r}"
-        )
-    frames = overrides.get("frames")
-    if frames is not None and (type(frames) is not int or frames < 1):
-        raise ConversionError(
-            f"`frames` must be a positive integer. Received: frames={frames!r}"
-        )
+    shape, frames = overrides.get("input_shape"), overrides.get("frames")
     if shape is not None and shape[0] is not None:
         if frames not in (None, shape[0]):
             raise ConversionError(

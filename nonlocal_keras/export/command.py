@@ -161,10 +161,10 @@ def _options(arguments):
 def _load(arguments):
     """Gives the model, its name at a server, and its card or `None`."""
     import zoo
-    from nonlocal_keras.models import VideoClassifier
+    from nonlocal_keras import model_file
 
     text = arguments.model
-    if not text.endswith(".keras"):
+    if not model_file.is_file_name(text):
         fetching = {
             "offline": arguments.offline,
             "accept_licence": arguments.accept_licence,
@@ -172,35 +172,7 @@ def _load(arguments):
         model = zoo.load(text, cache_dir=arguments.cache_dir, **fetching)
         record = zoo.info(text, arguments.cache_dir)
         return model, record.name, zoo.card(text, arguments.cache_dir)
-    if not pathlib.Path(text).is_file():
-        raise ExportError(
-            "`NAME_OR_FILE` must be a name of `nonlocal-keras list`, or a "
-            f".keras file that exists. Received: {text}"
-        )
-    model = _read(text)
-    if not isinstance(model, VideoClassifier):
-        raise ExportError(
-            "`NAME_OR_FILE` must hold a VideoClassifier; put a backbone into "
-            f"one. Received: {text} with a {type(model).__name__}"
-        )
-    return model, pathlib.Path(text).stem, None
-
-
-def _read(path):
-    import keras
-
-    from nonlocal_keras.layers import initialization
-
-    try:
-        with initialization.no_random_weights():
-            return keras.saving.load_model(path, compile=False)
-    # Keras raises what its readers of zip, JSON and HDF5 files raise.
-    except Exception as error:
-        raise ExportError(
-            "`NAME_OR_FILE` must be a model as model.save(path) writes it. "
-            f"Received: {path}, whose reading ended with "
-            f"{type(error).__name__}: {error}"
-        ) from error
+    return model_file.read(text, "NAME_OR_FILE"), pathlib.Path(text).stem, None
 
 
 def _labels(path, classes):

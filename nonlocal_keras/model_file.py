@@ -1,0 +1,56 @@
+"""Models in files of the user, as commands take them."""
+
+import os
+import zipfile
+
+SUFFIX = ".keras"
+
+
+def is_file_name(text):
+    """Tells the path of a model from a name of the zoo."""
+    return text.endswith(SUFFIX)
+
+
+def read(path, argument):
+    """Reads the classifier in a `.keras` file.
+
+    Args:
+        path: String or path of the file.
+        argument: String, what errors call the path, e.g. `"--model"`.
+
+    Returns:
+        A `nonlocal_keras.models.VideoClassifier`.
+
+    Raises:
+        ValueError: If there is no such file, or no classifier in it.
+    """
+    import keras
+
+    from nonlocal_keras.layers import initialization
+    from nonlocal_keras.models import VideoClassifier
+
+    if not os.path.isfile(path):
+        raise ValueError(
+            f"`{argument}` must be a name of `nonlocal-keras list`, or a "
+            f"{SUFFIX} file that exists. Received: {path}"
+        )
+    written = f"`{argument}` must be a model as model.save(path) writes it."
+    if not zipfile.is_zipfile(path):
+        found = "is no zip archive" if os.path.getsize(path) else "is empty"
+        raise ValueError(f"{written} Received: {path}, which {found}")
+    try:
+        with initialization.no_random_weights():
+            model = keras.saving.load_model(path, compile=False)
+    # Keras raises what its readers of zip, JSON and HDF5 files raise.
+    except Exception as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(
+            f"{written} Received: {path}, whose reading ended with "
+            f"{type(error).__name__}: {reason}"
+        ) from error
+    if not isinstance(model, VideoClassifier):
+        raise ValueError(
+            f"`{argument}` must hold a VideoClassifier; put a backbone into "
+            f"one. Received: {path} with a {type(model).__name__}"
+        )
+    return model
