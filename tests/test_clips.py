@@ -285,8 +285,13 @@ def test_preprocess_scales_the_shorter_side():
         np.zeros((4, 24, 24, 3), "float32"),
         np.zeros((24, 24, 3), "uint8"),
         np.zeros((0, 24, 24, 3), "uint8"),
+        np.zeros((4, 24, 24, 4), "uint8"),
+        np.zeros((4, 3, 24, 24), "uint8"),
+        [np.zeros((24, 24, 3), "uint8"), np.zeros((32, 24, 3), "uint8")],
+        ["a.jpg", "b.jpg"],
     ],
+    ids="float image empty rgba channels_first ragged names".split(),
 )
 def test_preprocess_refuses_what_are_no_frames(frames):
-    with pytest.raises(ValueError, match="`frames` must be uint8 of shape"):
+    with pytest.raises(ValueError, match="`frames` must be uint8 RGB of shape"):
         spec(short_side=(24, 24)).preprocess(frames)

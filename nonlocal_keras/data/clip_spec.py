@@ -107,13 +107,7 @@ class ClipSpec:
         """
         import keras
 
-        frames = np.asarray(frames)
-        if frames.dtype != np.uint8 or frames.ndim != 4 or not frames.size:
-            raise ValueError(
-                "`frames` must be uint8 of shape (frames, height, width, 3), "
-                "as nonlocal_keras.data.read_frames gives them. "
-                f"Received: {frames.dtype} of shape {frames.shape}"
-            )
+        frames = _checked(frames)
         if len(frames) != self.frames:
             (indices,) = views.view_indices(
                 "vnl",
@@ -146,3 +140,25 @@ class ClipSpec:
     def standardize(self, pixels):
         """Gives `(pixels / 255 - mean) / std` of floats of any library."""
         return (pixels / 255.0 - np.float32(self.mean)) / np.float32(self.std)
+
+
+def _checked(frames):
+    """Gives frames as an array, or the error that says what they must be."""
+    try:
+        array = np.asarray(frames)
+        received = f"{array.dtype} of shape {array.shape}"
+    except ValueError:
+        array, received = None, "frames of different sizes"
+    if (
+        array is None
+        or array.dtype != np.uint8
+        or array.ndim != 4
+        or array.shape[-1] != 3
+        or not array.size
+    ):
+        raise ValueError(
+            "`frames` must be uint8 RGB of shape (frames, height, width, 3), "
+            "as nonlocal_keras.data.read_frames gives them. "
+            f"Received: {received}"
+        )
+    return array

@@ -82,8 +82,8 @@ class ClipReader:
 
     def _try(self, index, function, *args):
         path = self.videos.paths[index]
-        if path in self.skipped:
-            return None
+        # Also if it failed before: a clip must not depend on those that were
+        # read before it. What is no video at all fails at once.
         try:
             return function(path, *args)
         except VideoError as error:
@@ -165,7 +165,9 @@ class ClipReader:
         frames = self._cache.get((path, scaling))
         if frames is not None:
             return frames[indices]
-        if self._room <= 0:
+        info = decode.video_info(path)
+        width, height = scaling(info.width, info.height)
+        if total * height * width * 3 > self._room:
             return decode.read_frames(path, indices, scaling)
         frames = decode.read_frames(path, range(total), scaling)
         with self._lock:

@@ -9,6 +9,7 @@ start.
 import array
 import bisect
 
+from nonlocal_keras.data import box_tables
 from nonlocal_keras.data import packets
 from nonlocal_keras.data import picture
 from nonlocal_keras.data import video_file
@@ -20,6 +21,9 @@ MIN_SHARE = 0.5
 # Pixels that are decoded at most to count one file: five hours of 640 x 360
 # at 30 frames per second, about half an hour on one core.
 MAX_DECODED_PIXELS = 2**37
+# Samples that a file may declare. A sample takes a byte or more, but files of
+# old QuickTime count compressed sound as if it were not.
+DECLARED_PER_BYTE, MIN_DECLARED = 4, 1_000_000
 # Containers that store the time of every packet.
 TIMED = ("mov", "matroska")
 # Frames between two keys of an index, for codecs that have nothing but keys.
@@ -28,6 +32,15 @@ KEY_DISTANCE = 8
 
 def count(path):
     """Gives the `FrameIndex` of a file; see `index_frames`."""
+    with video_file.errors_named(path, "not a readable video"):
+        with open(path, "rb") as file:
+            declared = box_tables.declared_samples(file)
+            size = file.seek(0, 2)
+    if declared > max(MIN_DECLARED, DECLARED_PER_BYTE * size):
+        raise video_file.VideoError(
+            f"{path}: not a readable video (it declares {declared} samples in "
+            f"{size} bytes)"
+        )
     with video_file.open_video(path) as (container, stream):
         index = _by_packets(container, stream)
     if index is None:

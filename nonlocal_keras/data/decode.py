@@ -2,6 +2,7 @@
 
 import bisect
 import dataclasses
+import functools
 import itertools
 
 import numpy as np
@@ -194,10 +195,9 @@ def _from_start(path, index, wanted, keep):
     with video_file.open_video(path) as (container, stream):
         decoded = video_file.decoded(container, stream)
         frames = itertools.chain.from_iterable(part for _, part, _ in decoded)
-        for position, frame in enumerate(frames):
-            number = position
-            if index.times is not None:
-                number = bisect.bisect_left(index.times, frame.pts or 0)
+        for number, frame in enumerate(frames):
+            if index.times is not None and frame.pts is not None:
+                number = bisect.bisect_left(index.times, frame.pts)
             while left and left[-1] < number:
                 keep(left.pop(), before or frame)
                 lost += 1
@@ -214,10 +214,13 @@ def _from_start(path, index, wanted, keep):
             f"{path}: {lost} of {len(wanted)} frames cannot be decoded"
         )
     if lost:
-        logging.warning(
-            "%s: the video is damaged; %d of %d frames cannot be decoded, and "
-            "are shown as the frames before them",
-            path,
-            lost,
-            len(wanted),
-        )
+        _warn_of_lost_frames(path)
+
+
+@functools.lru_cache(maxsize=10_000)  # Once for each file.
+def _warn_of_lost_frames(path):
+    logging.warning(
+        "%s: the video is damaged; frames that cannot be decoded are shown as "
+        "the frame before them",
+        path,
+    )

@@ -17,10 +17,10 @@ MAX_PIXELS = 2**26
 # reads other files or addresses (playlists: hls, dash, concat, imf, sdp;
 # patterns: image2), runs scripts (vapoursynth) or is a device (lavfi, v4l2).
 FORMATS = (
-    "3gp apng asf av1 avi avs2 avs3 bink cavsvideo dhav dirac dnxhd dv evc flv"
-    " flic gif gxf h261 h263 h264 hevc ivf kux live_flv m4v matroska mjpeg mlv"
-    " mov mpeg mpegts mpegvideo mxf nsv nut nuv obu ogg pva rm roq smk swf ty"
-    " vc1 vc1test vvc webm wtv yuv4mpegpipe"
+    "3gp apng asf av1 avi avs2 avs3 bink cavsvideo cdxl dhav dirac dnxhd dv evc"
+    " flic flv gif gxf h261 h263 h264 hevc ipu ivf ivr kux live_flv m4v"
+    " matroska mjpeg mlv mov mpeg mpegts mpegvideo mxf nsv nut nuv obu ogg pva"
+    " rm roq smk swf ty vc1 vc1test vivo vvc webm wtv xmv yuv4mpegpipe"
 ).split()
 
 
@@ -64,7 +64,7 @@ def require_file(path):
     try:
         found = os.stat(path)
     except (OSError, ValueError) as error:  # ValueError: a zero byte.
-        if re.match(r"[A-Za-z][\w+.-]*:/", str(path)):
+        if re.match(r"[A-Za-z][\w+.-]+:/", str(path)):
             raise VideoError(
                 f"{path}: must be a file; addresses are not opened. Download "
                 "the video, and give the path of the file"
@@ -152,6 +152,11 @@ def _main_stream(container, path):
         return stream.width * stream.height + 5_000_000 * default
 
     stream = max(moving, key=score)  # The rule of ffmpeg.
+    if stream.width * stream.height > MAX_PIXELS:
+        raise VideoError(
+            f"{path}: frames of {stream.width} x {stream.height} pixels are "
+            f"not decoded; at most {MAX_PIXELS} pixels are"
+        )
     # One clip per thread decodes; threads inside cost their start, and hold
     # frames back.
     stream.thread_type, stream.thread_count = "NONE", 1
