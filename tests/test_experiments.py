@@ -1,5 +1,9 @@
+import dataclasses
+
 import keras
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nonlocal_keras.training import experiments
 from nonlocal_keras.training import loop
@@ -35,11 +39,71 @@ def test_an_unknown_field_suggests_near_ones():
 
 
 @pytest.mark.parametrize(
-    "name, value", [("steps", "many"), ("steps", 0), ("dropout", -0.1)]
+    ("name", "value", "words"),
+    [
+        ("steps", "many", "a positive whole number"),
+        ("steps", 0, "a positive whole number"),
+        ("steps", "True", "a positive whole number"),
+        ("frames", "8.0", "a whole number from 1"),
+        ("frames", "1" + 13 * "0", "a whole number from 1 to 1000000"),
+        ("dropout", -0.1, "a number from 0 to below 1"),
+        ("dropout", "1", "a number from 0 to below 1"),
+        ("short_side", "(36,)", "two whole numbers"),
+        ("short_side", "(40, 36)", "two whole numbers"),
+        ("short_side", "36", "two whole numbers"),
+        ("mean", "(1,)", "three numbers"),
+        ("mean", "(1, 'a', 1)", "three numbers"),
+        ("std", "(0, 0, 0)", "three numbers above 0"),
+        ("learning_rate", float("nan"), "a number of at least 0"),
+        ("learning_rate", float("inf"), "a number of at least 0"),
+        ("learning_rate", "1" + 400 * "0", "a number of at least 0"),
+        ("weight_decay", "[1]", "a number of at least 0"),
+        ("schedule", "linear", "cosine, or rising fractions"),
+        ("schedule", "(0.5, 0.2)", "cosine, or rising fractions"),
+        ("schedule", "(100, 200)", "cosine, or rising fractions"),
+        ("models", "", "names joined by"),
+        ("models", "(1, 2)", "names joined by"),
+        ("dataset", "../x", "lower case, digits and _"),
+        ("test_crops", "5", "1, 3 or 10"),
+        ("seed", "-1", "a whole number below"),
+        ("flip", "1", "of type bool"),
+        ("render_sizes", "(1, 2)", "three positive whole numbers"),
+        ("cache_bytes", "{[]: 1}", "a whole number of at least 0"),
+    ],
 )
-def test_a_nonsense_value_is_refused(name, value):
-    with pytest.raises(ValueError, match=f"`{name}` must be.*{value}"):
+def test_a_nonsense_value_is_refused(name, value, words):
+    with pytest.raises(ValueError) as caught:
         longrange().override({name: value})
+    assert str(caught.value).startswith(f"`{name}` must be {words}")
+    assert f"Received: {name}={value!r}" in str(caught.value)
+
+
+def test_fields_that_do_not_fit_together_are_refused():
+    with pytest.raises(ValueError, match="`short_side` must be a range"):
+        longrange().override({"size": "64"})
+
+
+@pytest.mark.parametrize("name", experiments.EXPERIMENTS)
+def test_every_experiment_keeps_the_rules(name):
+    experiment = experiments.EXPERIMENTS[name]
+    fields = dataclasses.asdict(experiment)
+    assert experiment.override(fields) == experiment
+
+
+@given(
+    st.sampled_from([f.name for f in dataclasses.fields(longrange())]),
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+        lambda value: st.lists(value) | st.tuples(value, value),
+        max_leaves=4,
+    ),
+)
+def test_any_value_is_taken_or_refused_in_words(name, value):
+    for given_as in (value, repr(value)):
+        try:
+            longrange().override({name: given_as})
+        except ValueError as error:
+            assert f"`{name}` must be" in str(error) or name == "size"
 
 
 @pytest.mark.parametrize("name", experiments.EXPERIMENTS)

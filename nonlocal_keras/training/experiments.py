@@ -1,10 +1,10 @@
 """Training recipes by name: which models, which clips, which optimizer."""
 
-import ast
 import dataclasses
 import difflib
 
 from nonlocal_keras.data.clip_spec import ClipSpec
+from nonlocal_keras.training import field_rules
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +82,8 @@ class Experiment:
                 Python literal if it is one.
 
         Raises:
-            ValueError: For an unknown field or a value of another type.
+            ValueError: For an unknown field, a value of another type, or one
+                that breaks the rule of its field.
         """
         fields = {field.name for field in dataclasses.fields(self)}
         changes = {}
@@ -94,47 +95,13 @@ class Experiment:
                     f"{', '.join(sorted(fields))}. Received: {name!r}."
                     + (f" Did you mean {near}?" if near else "")
                 )
-            changes[name] = _checked(name, value, getattr(self, name))
-        return dataclasses.replace(self, **changes)
+            usual = getattr(self, name)
+            changes[name] = field_rules.checked(name, value, usual)
+        changed = dataclasses.replace(self, **changes)
+        # It checks what holds between its fields.
+        _ = changed.clip_spec
+        return changed
 
-
-def _checked(name, value, old):
-    if isinstance(value, str) and not isinstance(old, str):
-        try:
-            value = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
-            pass
-    if isinstance(old, float) and isinstance(value, int):
-        value = float(value)
-    if isinstance(old, tuple) and isinstance(value, list):
-        value = tuple(value)
-    if name == "models" and isinstance(value, str):
-        value = tuple(value.split("+"))
-    same = type(value) is type(old) or name == "schedule"
-    if not same or (name in _AT_LEAST and value < _AT_LEAST[name]):
-        least = f" of at least {_AT_LEAST[name]}" if name in _AT_LEAST else ""
-        raise ValueError(
-            f"`{name}` must be a {type(old).__name__}{least}, e.g. "
-            f"{name}={old}. Received: {name}={value!r}"
-        )
-    return value
-
-
-_AT_LEAST = {
-    "steps": 1,
-    "batch_size": 1,
-    "epochs": 1,
-    "frames": 1,
-    "stride": 1,
-    "learning_rate": 0.0,
-    "weight_decay": 0.0,
-    "warmup_steps": 0,
-    "dropout": 0.0,
-    "seed": 0,
-    "cache_bytes": 0,
-    "test_clips": 1,
-    "test_crops": 1,
-}
 
 # The benchmark that the package renders itself (docs/design.md).
 _LONGRANGE = Experiment(

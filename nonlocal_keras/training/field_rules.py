@@ -1,0 +1,137 @@
+"""What each field of a recipe may be, for the values that a user sets.
+
+What does not fit is refused before a video is opened: some of it would only
+fail at the end of a training.
+"""
+
+import ast
+import math
+import re
+
+# Pixels, frames, clips: beyond this, a zero too many.
+MOST = 1_000_000
+
+
+def _is_integer(least, most=MOST):
+    # `type`, since `True` is an `int`.
+    return lambda value: type(value) is int and least <= value <= most
+
+
+def _is_number(value):
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+def _is_range(value):
+    whole = len(value) == 2 and all(map(_is_integer(1), value))
+    return whole and value[0] <= value[1]
+
+
+def _are_numbers(value):
+    return len(value) == 3 and all(map(_is_number, value))
+
+
+def _is_schedule(value):
+    if value == "cosine":
+        return True
+    if not isinstance(value, tuple) or not all(map(_is_number, value)):
+        return False
+    return list(value) == sorted(set(value)) and all(0 < v < 1 for v in value)
+
+
+_POSITIVE = (_is_integer(1), f"a whole number from 1 to {MOST}")
+_COUNT = (_is_integer(1, 10**12), "a positive whole number")
+_NATURAL = (_is_integer(0, 10**15), "a whole number of at least 0")
+_RATE = (
+    lambda value: _is_number(value) and value >= 0,
+    "a number of at least 0",
+)
+
+# Name of the field: what must hold, in code and in words. Values are of the
+# type of the field already, except for those of `schedule`.
+RULES = {
+    "models": (
+        lambda value: value and all(isinstance(v, str) and v for v in value),
+        "names joined by +",
+    ),
+    "dataset": (
+        lambda value: re.fullmatch(r"[a-z0-9_]{1,100}", value),
+        "lower case, digits and _, since it becomes part of a name",
+    ),
+    "frames": _POSITIVE,
+    "stride": _POSITIVE,
+    "size": _POSITIVE,
+    "short_side": (_is_range, "two whole numbers (low, high), low <= high"),
+    "mean": (_are_numbers, "three numbers"),
+    "std": (
+        lambda value: _are_numbers(value) and min(value) > 0,
+        "three numbers above 0",
+    ),
+    "steps": _COUNT,
+    "batch_size": _POSITIVE,
+    "learning_rate": _RATE,
+    "schedule": (
+        _is_schedule,
+        "cosine, or rising fractions of the steps between 0 and 1",
+    ),
+    "warmup_steps": _NATURAL,
+    "weight_decay": _RATE,
+    "dropout": (
+        lambda value: _is_number(value) and 0 <= value < 1,
+        "a number from 0 to below 1",
+    ),
+    "seed": (_is_integer(0, 2**32 - 1), "a whole number below 2**32"),
+    "epochs": _POSITIVE,
+    "test_clips": _POSITIVE,
+    "test_crops": (lambda value: value in (1, 3, 10), "1, 3 or 10"),
+    "cache_bytes": _NATURAL,
+    "render_sizes": (
+        lambda value: (
+            not value or (len(value) == 3 and all(map(_is_integer(1), value)))
+        ),
+        "three positive whole numbers, or ()",
+    ),
+}
+
+
+def checked(name, value, usual):
+    """Gives a value that a user sets, in the type of its field.
+
+    Args:
+        name: String, the field.
+        value: The value; a string is read as a Python literal if the field
+            is none.
+        usual: The value in the recipe, whose type the field has.
+
+    Raises:
+        ValueError: If it is of another type or breaks the rule of the field.
+    """
+    found = value
+    # Whatever the schedule is in the recipe, it may be a word or a tuple.
+    if isinstance(value, str) and (
+        not isinstance(usual, str) or name == "schedule"
+    ):
+        found = _literal(value)
+    if name == "models" and isinstance(found, str):
+        found = tuple(found.split("+"))
+    if isinstance(usual, float) and type(found) is int:
+        # A larger one is refused as what it is.
+        found = float(found) if abs(found) <= 10**300 else math.inf
+    if isinstance(usual, tuple) and isinstance(found, list):
+        found = tuple(found)
+    holds, words = RULES.get(name, (lambda value: True, "another value"))
+    same = type(found) is type(usual) or name == "schedule"
+    if not same or not holds(found):
+        rule = words if name in RULES else f"of type {type(usual).__name__}"
+        raise ValueError(
+            f"`{name}` must be {rule}, e.g. {name}={usual}. "
+            f"Received: {name}={value!r}"
+        )
+    return found
+
+
+def _literal(text):
+    try:
+        return ast.literal_eval(text)
+    # Nesting runs out of memory or stack; a list is no key of a dictionary.
+    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+        return text
