@@ -32,10 +32,10 @@ CONFIGURATIONS = {
 def prepare(case):
     if case["work"] == "matmul":
         return _matmul(case["precision"])
-    make = {"pyslowfast": _pyslowfast, "gluoncv": _gluoncv}[case["project"]]
+    make = {"pyslowfast": pyslowfast, "gluoncv": _gluoncv}[case["project"]]
     net, call = make(case)
-    _draw(net)
-    _save(net, case)
+    draw(net)
+    save(net, case)
     clip = torch.from_numpy(
         np.ascontiguousarray(np.moveaxis(model_cases.clip(case), -1, 1))
     )
@@ -67,7 +67,8 @@ def prepare(case):
     return serving.Work(step, lambda loss: {"loss": loss.numpy()})
 
 
-def _pyslowfast(case):
+def pyslowfast(case):
+    """The network, and the function from a clip to its logits."""
     checkout = os.environ["SLOWFAST"]
     sys.path.insert(0, checkout)
     sys.meta_path.insert(0, _Absent())
@@ -80,6 +81,8 @@ def _pyslowfast(case):
     settings.merge_from_file(str(folder / f"{name}.yaml"))
     settings.NUM_GPUS = 0
     settings.MODEL.DROPOUT_RATE = 0.0
+    if "width" in case:
+        settings.RESNET.WIDTH_PER_GROUP = case["width"]
     settings.DATA.NUM_FRAMES = case["frames"]
     # The window of the head: one place, as in training.
     settings.DATA.TRAIN_CROP_SIZE = case["size"]
@@ -97,7 +100,8 @@ def _gluoncv(case):
     return net, net
 
 
-def _draw(net):
+def draw(net):
+    """Draws all weights, the same at every call."""
     import pairs
 
     rng = np.random.RandomState(1)
@@ -111,14 +115,22 @@ def _draw(net):
                 tensor.copy_(torch.from_numpy(np.asarray(drawn)))
 
 
-def _save(net, case):
+def save(net, case):
+    """Writes the checkpoint of a case unless it is there; whole or not."""
     path = pathlib.Path(case["checkpoint"])
     if path.exists():
         return
     state = net.state_dict()
     if case["project"] == "pyslowfast":
         state = {"epoch": 1, "model_state": state}
-    torch.save(state, path)
+    part = path.with_suffix(f".{os.getpid()}")
+    torch.save(state, part)
+    os.replace(part, path)
+
+
+def load(net, path):
+    """Gives a network of PySlowFast the weights that `save` has written."""
+    net.load_state_dict(torch.load(path)["model_state"])
 
 
 def _matmul(precision):

@@ -15,20 +15,8 @@ def prepare(case):
         name: torch.from_numpy(value)
         for name, value in op_cases.draw(case).items()
     }
-    net = NonLocal3d(
-        op_cases.CHANNELS,
-        reduction=op_cases.CHANNELS // op_cases.WIDTH,
-        mode=case["pairwise"],
-        sub_sample=case["sub_sample"],
-        norm_cfg={"type": "BN3d"},
-    )
-    if case["pairwise"] == "concatenation":
-        _assign(net.concat_project.conv.weight, arrays["w_f"])
-        if case["training"]:
-            # It divides what ReLU needs for its gradient in place, which
-            # PyTorch refuses: a copy lets it be trained at all.
-            net.concat_project.register_forward_hook(lambda *a: a[2].clone())
-    make = _operation if case["part"] == "operation" else _block
+    net = network(case, arrays)
+    make = operation if case["part"] == "operation" else _block
     function, inputs, back = make(net, case, arrays)
     dy = arrays.get("dy")
     if dy is not None:
@@ -59,10 +47,38 @@ def prepare(case):
     )
 
 
-def _operation(net, case, arrays):
+def network(case, arrays):
+    """Its block, with the vector of the concatenation form in its place."""
+    net = NonLocal3d(
+        op_cases.CHANNELS,
+        reduction=op_cases.CHANNELS // op_cases.WIDTH,
+        mode=case["pairwise"],
+        sub_sample=case["sub_sample"],
+        norm_cfg={"type": "BN3d"},
+    )
+    if case["pairwise"] == "concatenation":
+        _assign(net.concat_project.conv.weight, arrays["w_f"])
+        if case["training"]:
+            # It divides what ReLU needs for its gradient in place, which
+            # PyTorch refuses: a copy lets it be trained at all.
+            net.concat_project.register_forward_hook(lambda *a: a[2].clone())
+    return net
+
+
+def operation(net, case, arrays):
     """The pairwise function and the sum, as `forward` of the class has them.
 
     Queries, keys and values lie in memory as its convolutions leave them.
+
+    Args:
+        net: What `network` gives.
+        case: Dictionary.
+        arrays: Dictionary of tensors `(1, positions, channels)`.
+
+    Returns:
+        Function without arguments that gives the output; the tensors that it
+        reads, by name; and a function of a name and such a tensor, or its
+        gradient, that gives it back as `(1, positions, channels)`.
     """
     concatenation = case["pairwise"] == "concatenation"
     # (1, C, N), with one more axis where pairs are joined.

@@ -55,16 +55,25 @@ class Results:
         part.write_text(json.dumps(content, indent=1) + "\n")
         os.replace(part, self.file)
 
-    def write_page(self, *sections):
-        """Writes the Markdown beside the JSON: machine, then the sections."""
+    def write_page(self, *sections, about=None):
+        """Writes the Markdown beside the JSON: machine, then the sections.
+
+        Args:
+            *sections: Strings.
+            about: String, the machine in words; `None` for what matters of
+                one without an accelerator.
+        """
         dates = sorted({row["date"] for row in self.rows}) or ["no row"]
         machine = self.machine
+        about = about or (
+            f"{machine['processor']}, {machine['cores']} cores, "
+            f"{machine['memory_gb']} GB, {machine['threads']} threads per "
+            f"side, `OMP_WAIT_POLICY={machine['OMP_WAIT_POLICY']}`"
+        )
         lines = [
             f"`{self.command}`, {dates[0]}"
             + (f" to {dates[-1]}" if len(dates) > 1 else "")
-            + f", on {machine['processor']}, {machine['cores']} cores, "
-            f"{machine['memory_gb']} GB, {machine['threads']} threads per "
-            f"side, `OMP_WAIT_POLICY={machine['OMP_WAIT_POLICY']}`.",
+            + f", on {about}.",
             "",
             *(
                 f"- {side}: "

@@ -1,0 +1,141 @@
+"""What is measured on an accelerator: parts, cases, and ways to do a case.
+
+A case is a dictionary; with its `way` it is a row of the results. Those that
+matter most come first, since what a part's seconds do not reach is left out.
+"""
+
+from benchmarks import op_cases
+
+# Seconds of each part: no other case begins after them, and a process that
+# goes on for `GRACE` more is ended. Together less than 8 minutes.
+PARTS = {
+    "operation_torch": 80,
+    "models_torch": 95,
+    "operation_jax": 65,
+    "models_jax": 75,
+    "compiled": 75,
+    "tests": 80,
+}
+GRACE = 10
+PRECISIONS = ("bfloat16", "float32")
+# Products of float32 in models may use the format of 19 bits that matrix
+# units have; both sides are told so. Those of the operation may not.
+MODEL_PRECISIONS = ("bfloat16", "tf32")
+POSITIONS = (3136, 12544, 784, 50176)
+FORMS = ("embedded_gaussian", "dot_product", "concatenation", "gaussian")
+SOFTMAX = ("embedded_gaussian", "gaussian")
+# (frames, clips at a time, what is done)
+MODELS = (
+    (8, 8, "inference"),
+    (8, 8, "training"),
+    (8, 1, "inference"),
+    (32, 4, "inference"),
+    (32, 2, "training"),
+)
+SMALL_POSITIONS = (64, 144)
+SMALL_MODELS = ((8, 1, "inference"), (8, 2, "training"))
+SMALL_WIDTH = 8
+# Sides of the square products that say what the device can do.
+PRODUCT, SMALL_PRODUCT = 8192, 256
+
+
+def rates(small):
+    n = SMALL_PRODUCT if small else PRODUCT
+    return [
+        {"part": "rates", "precision": precision, "size": n}
+        for precision in ("bfloat16", "tf32", "float32")
+    ]
+
+
+def operations(backend, small):
+    """Cases of equation 1: queries, keys and values are given."""
+    return [
+        {
+            "part": "operation",
+            "backend": backend,
+            "pairwise": pairwise,
+            "positions": positions,
+            "sub_sample": False,
+            "precision": precision,
+            "training": training,
+        }
+        for positions in (SMALL_POSITIONS if small else POSITIONS)
+        for pairwise in FORMS
+        for precision in PRECISIONS
+        for training in (False, True)
+    ]
+
+
+def operation_ways(case):
+    """Ours, the form that builds the matrix, and those of others."""
+    peers = ("mmcv",) if case["backend"] == "torch" else ()
+    fused = ("attention",) if case["pairwise"] in SOFTMAX else ()
+    return ("ours", *peers, *fused, "matrix")
+
+
+def models(backend, small):
+    return [
+        {
+            "part": "model",
+            "backend": backend,
+            "model": "nl_i3d",
+            "frames": frames,
+            "size": 32 if small else 224,
+            "batch": batch,
+            "work": work,
+            "precision": precision,
+            **({"width": SMALL_WIDTH} if small else {}),
+        }
+        for precision in MODEL_PRECISIONS
+        for frames, batch, work in (SMALL_MODELS if small else MODELS)
+    ]
+
+
+def model_ways(case):
+    """Ours and the other project's ways, in rounds: what matters comes first.
+
+    `last` and `first` say where the channels lie in memory, `half` that
+    weights are kept in bfloat16 where `last` and `first` cast them at each
+    call, and `graph` that kernels are launched by one CUDA graph.
+    """
+    if case["backend"] == "jax":
+        return (("ours",),)
+    if case["work"] == "training":
+        return (("ours", "peer_last"), ("peer_first",))
+    half = ("peer_half",) if case["precision"] == "bfloat16" else ()
+    return (
+        ("ours", "peer_last", *half),
+        ("peer_graph",),
+        ("peer_first",),
+        ("ours_graph",),
+    )
+
+
+def compiled(small):
+    """Cases that `torch.compile` is given, with their ways."""
+    chosen = [c for c in models("torch", small) if c["precision"] == "bfloat16"]
+    theirs = [(case, "peer_compiled") for case in chosen]
+    ours = [(case, "ours_compiled") for case in chosen[:1]]
+    return theirs + ours
+
+
+def tests(backend):
+    return [{"part": "tests", "backend": backend}]
+
+
+def operation_flops(case):
+    """Floating-point operations of the two products, and of their gradients.
+
+    Those of the form that builds the matrix, whatever is computed: the dot
+    product, reassociated, and the sorted concatenation need fewer.
+    """
+    channels = op_cases.channels_of_queries(case) + op_cases.WIDTH
+    if case["pairwise"] == "concatenation":
+        channels = op_cases.WIDTH + 1
+    times = 3 if case["training"] else 1
+    return times * 2 * case["positions"] * op_cases.keys(case) * channels
+
+
+def label(case):
+    """A case in words."""
+    return " ".join(str(value) for value in case.values())

@@ -1,0 +1,184 @@
+"""The worker of the operation under PyTorch: ours, mmcv's, PyTorch's own."""
+
+import functools
+
+import torch
+
+from benchmarks.gpu import cases
+from benchmarks.gpu import clock
+from benchmarks.gpu import op_inputs
+from benchmarks.gpu import profiles
+from benchmarks.gpu import worker
+
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def main():
+    desk = worker.begin()
+    for case in desk.cases:
+        if case["part"] == "rates":
+            desk.attempt(case, "torch", lambda: rate(case))
+        else:
+            _measure_operation(desk, case)
+
+
+def rate(case):
+    """FLOP per second of a large product, and bytes per second of a copy."""
+    n, precision = case["size"], case["precision"]
+    torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+    dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+    a, b = (torch.randn(n, n, device=DEVICE, dtype=dtype) for _ in range(2))
+    row = clock.with_torch([lambda: a @ b])
+    copy = clock.with_torch([lambda: a.copy_(b)])
+    torch.backends.cuda.matmul.allow_tf32 = False
+    return {
+        **row,
+        "flops": 2 * n**3 / row["seconds"]["median"],
+        "copied": 2 * a.nbytes / copy["seconds"]["median"],
+    }
+
+
+@functools.lru_cache(2)
+def _drawn(pairwise, positions):
+    # It takes longer than most of what is measured with it.
+    case = {"pairwise": pairwise, "positions": positions, "sub_sample": False}
+    return op_inputs.draw(case)
+
+
+def _tensors(case):
+    """The inputs on the device, rounded: what the reference sees, too."""
+    return {
+        name: torch.from_numpy(x).to(DEVICE, _dtype(case))
+        for name, x in _drawn(case["pairwise"], case["positions"]).items()
+    }
+
+
+def _dtype(case):
+    return getattr(torch, case["precision"])
+
+
+def _measure_operation(desk, case):
+    if desk.is_over():
+        return
+    try:
+        tensors = _tensors(case)
+        file = op_inputs.path(desk.folder, case)
+        if not file.exists():
+            op_inputs.expect(file, case, tensors)
+    except Exception as error:
+        desk.fail(case, "inputs", error)
+        return
+    for way in cases.operation_ways(case):
+        needed = op_inputs.lacks_memory(case, way, _free_gb())
+        if needed:
+            desk.attempt(case, way, lambda: {"needed_gb": needed})
+        else:
+            desk.attempt(
+                case, way, lambda: _measure_way(case, way, tensors, file)
+            )
+        if DEVICE == "cuda":
+            torch.cuda.empty_cache()
+    if profiles.chooses(case):
+        made = _call(case, MAKERS["ours"](case, tensors), tensors["dy"])
+        desk.attempt(case, "profile", lambda: profiles.with_torch(made))
+
+
+def _measure_way(case, way, tensors, file):
+    made = _made(case, way, tensors)
+    calls = [_call(case, one, tensors["dy"].clone()) for one in made]
+    _, _, back = made[0]
+    chosen = torch.from_numpy(op_inputs.rows(case))
+    arrays = {
+        name: back(name, x)[0].cpu()[chosen].float().numpy()
+        for name, x in calls[0]().items()
+    }
+    return {
+        "difference": op_inputs.differences(file, arrays),
+        **clock.with_torch(calls),
+    }
+
+
+def _made(case, way, tensors):
+    size = sum(x.nbytes for x in tensors.values())
+    make = MAKERS[way]
+    return [make(case, tensors) for _ in range(clock.copies(size))]
+
+
+def _call(case, made, dy):
+    """A function that gives the output, and the gradients, by name."""
+    function, leaves, _ = made
+
+    def forward():
+        with torch.no_grad():
+            return {"y": function()}
+
+    def forward_and_backward():
+        y = function()
+        gradients = torch.autograd.grad(y, list(leaves.values()), dy.to(y))
+        return {"y": y.detach(), **dict(zip(leaves, gradients))}
+
+    return forward_and_backward if case["training"] else forward
+
+
+def _ours(implementation):
+    def make(case, tensors):
+        from nonlocal_keras.layers import attend
+
+        leaves = _leaves(case, tensors)
+
+        def function():
+            return attend.weighted_sum(
+                **leaves,
+                pairwise=case["pairwise"],
+                scale=op_inputs.scale(case),
+                w_f=tensors.get("w_f"),
+                implementation=implementation,
+            )
+
+        return function, leaves, lambda name, x: x
+
+    return make
+
+
+def _attention(case, tensors):
+    leaves = _leaves(case, tensors)
+
+    def function():
+        # The axis of heads: (1, 1, N, C).
+        theta, phi, g = (x[:, None] for x in leaves.values())
+        return torch.nn.functional.scaled_dot_product_attention(
+            theta, phi, g, scale=op_inputs.scale(case)
+        )[:, 0]
+
+    return function, leaves, lambda name, x: x
+
+
+def _mmcv(case, tensors):
+    from benchmarks import op_mmcv
+
+    net = op_mmcv.network(case, tensors).to(DEVICE, _dtype(case))
+    return op_mmcv.operation(net, case, tensors)
+
+
+def _leaves(case, tensors):
+    return {
+        name: tensors[name].clone().requires_grad_(case["training"])
+        for name in op_inputs.NAMES
+    }
+
+
+def _free_gb():
+    if DEVICE == "cpu":
+        return 4.0
+    return torch.cuda.mem_get_info()[0] / 1e9
+
+
+MAKERS = {
+    "ours": _ours("auto"),
+    "matrix": _ours("matrix"),
+    "attention": _attention,
+    "mmcv": _mmcv,
+}
+
+if __name__ == "__main__":
+    main()
