@@ -27,6 +27,13 @@ def test_a_table_says_what_was_found(root, capsys):
     assert lines[2].startswith("| train | 3 | 2 of 2 | 1 run | 0 | ")
 
 
+def test_names_that_are_no_text_are_shown_escaped(root, capsys):
+    for split in ("train", "val", "test"):
+        (root / split / "run").rename(root / split / "r\udce9\n")
+    inputs.open_readers(TINY, root)
+    assert "| 2 r\\udce9\\n | 0 |" in capsys.readouterr().out
+
+
 def test_missing_files_are_in_the_table(root, capsys):
     text = "test/run/0.mp4,run\ntest/walk/0.mp4,walk\ngone.mp4,walk\n"
     (root / "test.csv").write_text(text)
@@ -57,12 +64,15 @@ def test_one_clip_of_each_split_is_read_before_the_run(root, monkeypatch):
         inputs.open_readers(TINY, root)
 
 
-def test_the_benchmark_is_never_rendered_into_the_folder_of_a_user(root):
+def test_the_benchmark_is_never_rendered_into_the_folder_of_a_user(
+    root, capsys
+):
     before = sorted(root.rglob("*"))
     experiment = experiments.get_experiment("longrange")
     with pytest.raises(ValueError, match="--experiment=small --data="):
         inputs.open_readers(experiment, root)
     assert sorted(root.rglob("*")) == before
+    assert "rendering" not in capsys.readouterr().out
 
 
 def test_an_experiment_without_data_asks_for_them():

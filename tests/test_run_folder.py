@@ -2,11 +2,13 @@
 
 import dataclasses
 import json
+import types
 
 import pytest
 
 from nonlocal_keras import data
 from nonlocal_keras.training import experiments
+from nonlocal_keras.training import loop
 from nonlocal_keras.training import run_folder
 from tests import videos
 
@@ -54,6 +56,13 @@ def test_a_renamed_class_is_refused_with_both_names(run, root):
     words = "other videos.*gone: .'jump'.*new: .'zjump'.*3 there, 3 now"
     with pytest.raises(ValueError, match=words):
         claim(run, root)
+
+
+def test_training_asks_the_folder_before_it_builds_a_model(run, root):
+    (root / "jump").rename(root / "zjump")
+    reader = types.SimpleNamespace(videos=data.list_videos(root))
+    with pytest.raises(ValueError, match="other videos.*'zjump'"):
+        loop.train(SMALL, run.name, None, reader, reader, run.parent)
 
 
 def test_another_order_of_classes_is_refused(run, root):

@@ -158,6 +158,13 @@ def test_of_class_folders_whole_sources_are_held_out(tmp_path):
     assert "splits.csv" in note and "seed 1" in note
 
 
+def test_names_that_are_no_text_are_divided(tmp_path):
+    sequences(tmp_path)
+    file = tmp_path / "hug" / "set1_seq00_000_hug.avi"
+    file.rename(file.with_name("set1_seq00_\udce9_0.avi"))
+    assert len(opened(tmp_path)["val"].videos) >= 4
+
+
 def test_the_place_does_not_decide_which(tmp_path):
     held = []
     for root in (tmp_path / "here", tmp_path / "there"):

@@ -81,6 +81,33 @@ def test_trains_compares_registers_and_loads_by_name(data, tmp_path):
 
 
 @pytest.mark.slow
+def test_class_folders_alone_train_and_a_renamed_class_is_refused(tmp_path):
+    root = tmp_path / "mine"
+    videos.write_classes(root, ("jump", "run", "walk"), each=4)
+    flags = (
+        f"--data={root}",
+        "--model_dir=run",
+        "--steps=2",
+        "--batch_size=4",
+        "--overrides=epochs=1",
+        "--overrides=warmup_steps=0",
+    )
+    status, output = run(tmp_path, *flags)
+    assert status != 0 and "train.py --experiment=small --data=" in output
+    flags = ("--experiment=small", *flags)
+    status, output = run(tmp_path, *flags)
+    assert status == 0, output
+    assert "| train | 9 | 3 of 3 | 3 jump | 0 |" in output
+    assert "one by one, since their names tell no sources" in output
+    (root / "jump").rename(root / "zjump")
+    status, output = run(tmp_path, *flags)
+    assert status != 0 and "gone: ['jump'], new: ['zjump']" in output
+    status, output = run(tmp_path, "--noresume", *flags)
+    assert status == 0, output
+    assert (tmp_path / "run" / "nl_c2d_tiny.old-1" / "step-2.npz").exists()
+
+
+@pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_weights(data, tmp_path):
     flags = (
         f"--data={data}",

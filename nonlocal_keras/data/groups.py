@@ -6,6 +6,7 @@ in training, the accuracy on the others says little about new videos.
 
 import collections
 import hashlib
+import os
 import pathlib
 import re
 
@@ -118,4 +119,5 @@ def _choose(groups, seed):
 
 
 def _hash(seed, name):
-    return hashlib.sha256(f"{seed}:{name}".encode()).digest()
+    # Names of files need not be text.
+    return hashlib.sha256(os.fsencode(f"{seed}:{name}")).digest()

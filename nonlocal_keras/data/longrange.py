@@ -150,7 +150,7 @@ def render(root, sizes=None, workers=None):
     # Written at the start, so that other settings never mix into the folder;
     # the mark of completeness comes last.
     settings, complete = root / "dataset.json", root / "complete"
-    _refuse_files_of_others(root, settings)
+    require_own(root)
     if settings.exists() and json.loads(settings.read_text()) != description:
         raise ValueError(
             f"`root` holds another version or other sizes: {settings}. Remove "
@@ -175,12 +175,19 @@ def render(root, sizes=None, workers=None):
     complete.touch()
 
 
-def _refuse_files_of_others(root, settings):
-    """Refuses a folder unless it is empty, missing or rendered by this file.
+def require_own(root):
+    """Refuses a folder unless it is empty, missing or rendered by `render`.
 
     The settings are written first: with them, only what is rendered may lie
     in the folder; without them, nothing.
+
+    Args:
+        root: Path.
+
+    Raises:
+        ValueError: If files of others lie in the folder.
     """
+    settings = root / "dataset.json"
     if not root.exists():
         return
     if _is_own(settings):

@@ -4,6 +4,7 @@ import collections
 import pathlib
 
 from nonlocal_keras import data
+from nonlocal_keras import terminal
 from nonlocal_keras.data import longrange
 from nonlocal_keras.data import splits
 
@@ -27,6 +28,7 @@ def open_readers(experiment, folder=None):
     """
     if experiment.render_sizes:
         root = pathlib.Path(folder or f"data/{experiment.dataset}")
+        longrange.require_own(root)
         print(f"rendering {sum(experiment.render_sizes)} videos into {root}")
         longrange.render(
             root, dict(zip(("train", "val", "test"), experiment.render_sizes))
@@ -42,7 +44,7 @@ def open_readers(experiment, folder=None):
     if not experiment.render_sizes:
         print(format_table(found))
         if note:
-            print(f"\n{note}.")
+            print(f"\n{terminal.escaped(note)}.")
     # The test videos are read once: memory is for the others.
     rooms = {"train": 0.8, "val": 0.2, "test": 0.0}
     return [
@@ -68,11 +70,15 @@ def format_table(found):
         videos = split.videos
         counts = collections.Counter(videos.labels)
         number, label = min((counts[i], i) for i in range(len(videos.classes)))
-        lines.append(
-            f"| {name} | {len(videos)} | {len(counts)} of "
-            f"{len(videos.classes)} | {number} {videos.classes[label]} | "
-            f"{len(videos.missing)} | {split.source} |"
+        cells = (
+            name,
+            len(videos),
+            f"{len(counts)} of {len(videos.classes)}",
+            f"{number} {videos.classes[label]}",
+            len(videos.missing),
+            split.source,
         )
+        lines.append(f"| {' | '.join(map(terminal.escaped, cells))} |")
     return "\n".join(lines)
 
 
