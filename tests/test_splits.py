@@ -125,6 +125,13 @@ def test_a_link_from_test_into_train_is_refused(tmp_path):
         opened(tmp_path)
 
 
+def test_a_folder_of_other_lists_says_which_names_are_wanted(tmp_path):
+    (tmp_path / "kinetics_val.csv").write_text("a.mp4,run\n")
+    words = "lists train.csv and val.csv.*which holds kinetics_val.csv"
+    with pytest.raises(ValueError, match=words):
+        opened(tmp_path)
+
+
 def test_a_missing_folder_is_refused(tmp_path):
     with pytest.raises(ValueError, match="`data`.*does not exist"):
         opened(tmp_path / "gone")

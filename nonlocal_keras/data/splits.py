@@ -3,6 +3,7 @@
 import dataclasses
 import pathlib
 
+from nonlocal_keras.data import class_folders
 from nonlocal_keras.data import folders
 from nonlocal_keras.data import groups
 from nonlocal_keras.data import labels
@@ -152,7 +153,16 @@ def _rows_by_column(path):
 
 
 def _rows_by_source(root, seed):
-    rows = video_list.read_rows(root)
+    rows = class_folders.read(root)
+    if not rows:
+        there = sorted(path.name for path in root.iterdir())
+        raise ValueError(
+            "`data` must hold class folders with videos, folders train/ and "
+            "val/ of such, lists train.csv and val.csv, or a list splits.csv "
+            f"with a column split. Received: data={str(root)!r}, which holds "
+            f"{', '.join(there[:5]) or 'nothing'}"
+            f"{' and more' if len(there) > 5 else ''}"
+        )
     try:
         train, held, how = groups.hold_out(rows, seed)
     except ValueError as error:
