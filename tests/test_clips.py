@@ -92,6 +92,51 @@ def test_a_broken_video_leaves_the_other_clips_as_they_were(root):
         )
 
 
+def test_a_clip_does_not_depend_on_failures_before_it(root, monkeypatch):
+    """A run that goes on from a step sees none of the failures before it."""
+    original = data.decode.read_frames
+
+    def fragile(path, indices, *args):
+        if str(path).endswith("a/1.mp4") and np.max(indices) > 7:
+            raise data.VideoError(f"{path}: damaged towards its end")
+        return original(path, indices, *args)
+
+    monkeypatch.setattr(data.decode, "read_frames", fragile)
+    going_on = reader(root)
+    clips = [going_on.training_clip(n) for n in range(30)]
+    assert list(going_on.skipped) == [str(root / "a" / "1.mp4")]
+    for number in (29, 17, 5):
+        (a, label), (b, same) = (
+            clips[number],
+            reader(root).training_clip(number),
+        )
+        assert label == same
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_damaged_video_is_used_and_named_once(tmp_path, caplog):
+    source = videos.write_kind(tmp_path / "whole.mp4")
+    path = tmp_path / "train" / "a" / "cut.mp4"
+    path.parent.mkdir(parents=True)
+    videos.remux(source, path, movflags="faststart")
+    videos.truncate(path, 0.7)
+    with caplog.at_level("WARNING"):
+        opened = reader(tmp_path / "train")
+        clips = [opened.training_clip(n)[0] for n in range(5)]
+    assert len(clips) == 5 and not opened.skipped
+    assert caplog.text.count("cut.mp4: the video is damaged") == 1
+
+
+def test_a_video_larger_than_the_cache_is_not_decoded_whole(root, monkeypatch):
+    calls, read = [], data.decode.read_frames
+    limited = reader(root, cache_bytes=1000)
+    monkeypatch.setattr(
+        data.decode, "read_frames", lambda *a: calls.append(a) or read(*a)
+    )
+    limited.training_clip(0)
+    assert len(calls) == 1 and len(calls[0][1]) == SPEC.frames
+
+
 def test_a_data_set_without_a_readable_video_is_an_error(root):
     for path in root.glob("*/*"):
         path.write_bytes(b"")

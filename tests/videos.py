@@ -27,15 +27,18 @@ def write_video(path, frames=12, height=36, width=48, value=None, **options):
     return write_images(path, images, codec="libx264", crf="1", **options)
 
 
-def write_kind(path, frames=40, height=144, width=176):
-    """Writes noise on moving bars with the codec that goes with the suffix."""
+def moving_images(frames, height=144, width=176):
+    """Draws noise of 8 x 8 pixels that moves."""
     rng = np.random.default_rng(0)
-    image = np.repeat(
-        rng.integers(0, 256, (height // 8, width // 8, 3), "uint8"), 8, axis=0
-    ).repeat(8, axis=1)
-    images = [np.roll(image, (i, 3 * i), (0, 1)) for i in range(frames)]
+    noise = rng.integers(0, 256, (height // 8, width // 8, 3), "uint8")
+    image = noise.repeat(8, axis=0).repeat(8, axis=1)
+    return [np.roll(image, (i, 3 * i), (0, 1)) for i in range(frames)]
+
+
+def write_kind(path, frames=40):
+    """Writes a moving pattern with the codec that goes with the suffix."""
     codec, options = KINDS[path.suffix]
-    return write_images(path, images, codec=codec, **options)
+    return write_images(path, moving_images(frames), codec, **options)
 
 
 def write_images(

@@ -124,7 +124,6 @@ def _promises(stream):
 
 def _index(stream, first, times, keys, damage=None):
     width, height = picture.shown_size(first)
-    rate = stream.average_rate
     found = len(times)
     if None in times or any(a >= b for a, b in zip(times, times[1:])):
         times, keys = None, []
@@ -132,12 +131,23 @@ def _index(stream, first, times, keys, damage=None):
         frames=found,
         width=width,
         height=height,
-        frame_rate=float(rate) if rate else None,
+        frame_rate=_rate(stream, times),
         times=times and _compact(times),
         # What damage leaves of a frame may depend on all frames before it.
         keys=() if damage else tuple(_thinned(times, keys)),
         damage=damage,
     )
+
+
+def _rate(stream, times):
+    """Gives the rate that the file tells, if its times do not belie it."""
+    told = float(stream.average_rate or 0)
+    if times and len(times) > 1:
+        span = (times[-1] - times[0]) * float(stream.time_base)
+        measured = (len(times) - 1) / span
+        if abs(told - measured) > 0.1 * measured:
+            return measured
+    return told or None
 
 
 def _compact(times):
