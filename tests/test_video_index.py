@@ -1,5 +1,6 @@
 """Frames are counted once, and decoded from a key frame near to them."""
 
+import functools
 import os
 import threading
 
@@ -41,6 +42,7 @@ def test_every_kind_of_file_has_the_frames_that_it_was_given(kinds, name):
     assert data.video_info(kinds[name]).frame_rate == pytest.approx(rate, 0.02)
 
 
+plain_frames = functools.cache(videos.plain_frames)
 indices = st.one_of(
     st.lists(st.integers(0, FRAMES - 1), min_size=1, max_size=6),
     st.builds(
@@ -61,7 +63,7 @@ indices = st.one_of(
 def test_chosen_frames_are_those_of_decoding_from_the_start(
     kinds, name, chosen
 ):
-    whole = videos.plain_frames(kinds[name])
+    whole = plain_frames(kinds[name])
     np.testing.assert_array_equal(
         data.read_frames(kinds[name], chosen), [whole[i] for i in chosen]
     )
