@@ -184,9 +184,17 @@ def test_a_kinetics_list_without_labels_says_which_column_is_wanted(tmp_path):
         read(tmp_path, content)
 
 
-def test_times_that_are_no_numbers_are_refused(tmp_path):
-    content = KINETICS + "air drumming,f7Z6BmBkcq4,six,16,val,0\n"
-    with pytest.raises(ValueError, match="times in seconds.*line 2"):
+def test_times_are_read_as_data_frames_write_them(tmp_path):
+    touch(tmp_path / "f7Z6BmBkcq4_000006_000016.mp4")
+    content = KINETICS + "air drumming,f7Z6BmBkcq4,6.0,16.0,val,0\n"
+    ((path, _),) = pairs(tmp_path, content)
+    assert path == "f7Z6BmBkcq4_000006_000016.mp4"
+
+
+@pytest.mark.parametrize("time", ["six", "6.5", "nan", "1e400"])
+def test_times_that_are_no_whole_seconds_are_refused(time, tmp_path):
+    content = KINETICS + f"air drumming,f7Z6BmBkcq4,{time},16,val,0\n"
+    with pytest.raises(ValueError, match="in whole seconds.*line 2"):
         read(tmp_path, content)
 
 

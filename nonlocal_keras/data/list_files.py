@@ -109,13 +109,19 @@ def _paths_of_ids(rows, lines, path):
     clips = []
     for (number, values, _), (_, line) in zip(rows, lines):
         try:
-            times = float(values["time_start"]), float(values["time_end"])
-            clips.append((values["youtube_id"], *map(int, times)))
-        except (ValueError, OverflowError):
+            start = _whole_seconds(values["time_start"])
+            end = _whole_seconds(values["time_end"])
+        except ValueError:
             raise _refusal(
-                number, line, path, "must hold times in seconds"
+                number, line, path, "must hold times in whole seconds"
             ) from None
+        clips.append((values["youtube_id"], start, end))
     return video_ids.find(clips, path)
+
+
+def _whole_seconds(text):
+    # Spreadsheets and data frames write 417 as 417.0.
+    return int(re.sub(r"\.0*$", "", text))
 
 
 def _split_name(value, number, line, path):
