@@ -35,6 +35,11 @@ class Contents:
         self.wrapper = ""
         self.visits = 0
         self.copies = {}
+        # By the identity of the dictionaries of the tree, which lives on: a
+        # file may refer to one of them at a thousand places, and reading it
+        # must cost what the file is long.
+        self.holders = {}
+        self.entered = {}
         self.copy_budget = copy_budget
         self.metadata_budget = METADATA_BUDGET
 
@@ -70,10 +75,22 @@ class Contents:
                 if type(key) not in (str, int) or name in self.tensors:
                     raise wrong("tensors by a name of their own", shown(key))
                 self.tensors[name] = self.settle(array)
-            elif isinstance(value, dict) and depth and _holds_arrays(value):
-                self.flatten(value, f"{name}.", depth - 1)
+            elif isinstance(value, dict) and depth and self.has_arrays(value):
+                first = self.entered.setdefault(id(value), name)
+                if first == name:
+                    self.flatten(value, f"{name}.", depth - 1)
+                else:
+                    self.note(name, f"<the same as {first}>")
             else:
                 self.note(name, value)
+
+    def has_arrays(self, tree):
+        """Tells a dictionary of tensors from one of settings."""
+        if id(tree) not in self.holders:
+            self.holders[id(tree)] = any(
+                isinstance(value, ArrayCell) for value in tree.values()
+            )
+        return self.holders[id(tree)]
 
     def settle(self, array):
         """Returns an aligned array of the byte order of this machine."""
@@ -146,8 +163,3 @@ def _name(prefix, key):
     if len(name) > MAX_NAME:
         raise wrong(f"names of at most {MAX_NAME} characters", f"{len(name)}")
     return name
-
-
-def _holds_arrays(tree):
-    """Tells a dictionary of tensors from one of settings."""
-    return any(isinstance(value, ArrayCell) for value in tree.values())

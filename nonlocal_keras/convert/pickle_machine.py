@@ -11,6 +11,7 @@ from nonlocal_keras.convert.pickle_values import ArrayCell
 from nonlocal_keras.convert.pickle_values import DTypeCell
 from nonlocal_keras.convert.pickle_values import Opaque
 from nonlocal_keras.convert.pickle_values import StateDict
+from nonlocal_keras.convert.pickle_values import raw_bytes
 from nonlocal_keras.convert.pickle_values import shown
 from nonlocal_keras.convert.pickle_values import wrong
 
@@ -47,6 +48,7 @@ class Machine:
         self.stack = []
         self.below = []
         self.memo = {}
+        self.encoded = {}
         self.spent = 0
 
     def run(self):
@@ -138,6 +140,14 @@ class Machine:
     def create_from_stack(self, arguments):
         del self.stack[-arguments:]
         self.create(self.stack.pop())
+
+    def bytes_of(self, text):
+        """Returns the bytes of a string, one object for all that ask."""
+        # With the string, so that no other one takes its identity.
+        known = self.encoded.get(id(text))
+        if known is None:
+            known = self.encoded[id(text)] = (text, raw_bytes(text))
+        return known[1]
 
     def persistent(self, identifier):
         if self.persistent_load is None:

@@ -34,7 +34,6 @@ from nonlocal_keras.convert.pickle_values import DTypeCell
 from nonlocal_keras.convert.pickle_values import Global
 from nonlocal_keras.convert.pickle_values import StateDict
 from nonlocal_keras.convert.pickle_values import Text
-from nonlocal_keras.convert.pickle_values import raw_bytes
 from nonlocal_keras.convert.pickle_values import shown
 from nonlocal_keras.convert.pickle_values import wrong
 
@@ -68,8 +67,9 @@ def _quoted_string(machine):
 def _unicode_line(machine):
     text = machine.line(MAX_UNICODE_LINE).decode("raw-unicode-escape")
     # Half a surrogate pair is no text and could not be printed.
-    text.encode("utf-8")
-    machine.push(text)
+    data = text.encode("utf-8")
+    long = len(data) > LONG_TEXT
+    machine.push(Text(memoryview(data), "utf-8") if long else text)
 
 
 def _integer_line(machine):
@@ -239,7 +239,7 @@ def _encode(machine, text, codec):
     # Protocol 2 writes the bytes of Python 3 as text and a call of this.
     if codec != "latin1" or not isinstance(text, str | Text):
         machine.refuse("encode other than as latin1", codec)
-    return raw_bytes(text)
+    return machine.bytes_of(text)
 
 
 def _ordered_dict(machine, pairs=()):
@@ -256,7 +256,7 @@ def _set(machine, items=()):
 
 
 def _bytes(machine, data=b""):
-    return raw_bytes(data)
+    return machine.bytes_of(data)
 
 
 PLAIN_GLOBALS = {
