@@ -155,7 +155,7 @@ def test_a_library_that_is_missing_is_told_with_its_install_line(
         ),
         (("--to", "serving", "--labels", "none.txt"), "`--labels` must be a t"),
         (("--to", "serving", "--labels", __file__), "`--labels` must hold 3"),
-        (("--to", "serving", "--clips", __file__), "Not one of the 1 videos"),
+        (("--to", "serving", "--clips", __file__), "not a readable video"),
         (("--to", "serving", "--version", "0"), "`version` must be"),
     ],
 )

@@ -38,11 +38,13 @@ class ClipReader:
         self._lock = threading.Lock()
         self._order = functools.lru_cache(maxsize=2)(self._permutation)
         if not any(self._readable(i) for i in range(len(videos))):
-            first = next(iter(self.skipped.items()))
-            raise ValueError(
-                f"Not one of the {len(videos)} videos can be read; the first "
-                f"failed with: {first[1]}"
-            )
+            problem = next(iter(self.skipped.values()))
+            if len(videos) > 1:
+                problem = (
+                    f"Not one of the {len(videos)} videos can be read; the "
+                    f"first failed with: {problem}"
+                )
+            raise ValueError(problem)
 
     def training_clip(self, number):
         """Gives training clip `number`: uint8 `(T, H, W, 3)` and its label.
