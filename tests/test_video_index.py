@@ -215,6 +215,23 @@ def test_every_error_of_the_decoder_names_the_file(
         data.count_frames(path)
 
 
+def test_a_flawed_frame_does_not_depend_on_what_else_is_read(tmp_path):
+    images = videos.moving_images(12)
+    path = videos.write_images(
+        tmp_path / "cut.avi", images, "mjpeg", strict="unofficial"
+    )
+    content = path.read_bytes()
+    last = content.rindex(b"00dc", 0, content.rindex(b"idx1"))
+    path.write_bytes(content[: last + 1500])
+    total = data.count_frames(path)
+    assert total == 12 and counting.index_frames(path).damage
+    whole = data.read_frames(path, range(total))
+    for chosen in ([11], [3, 11], [10, 11]):
+        np.testing.assert_array_equal(
+            data.read_frames(path, chosen), whole[chosen]
+        )
+
+
 def test_a_frame_lost_to_hidden_damage_shows_the_one_before(
     tmp_path, monkeypatch, caplog
 ):

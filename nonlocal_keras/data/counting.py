@@ -123,7 +123,8 @@ def _promises(stream):
 
 
 def _index(stream, first, times, keys, damage=None):
-    width, height = picture.shown_size(first)
+    orientation = picture.orientation(first)
+    width, height = picture.shown_size(first, orientation)
     found = len(times)
     if None in times or any(a >= b for a, b in zip(times, times[1:])):
         times, keys = None, []
@@ -132,6 +133,7 @@ def _index(stream, first, times, keys, damage=None):
         width=width,
         height=height,
         frame_rate=_rate(stream, times),
+        orientation=orientation,
         times=times and _compact(times),
         # What damage leaves of a frame may depend on all frames before it.
         keys=() if damage else tuple(_thinned(times, keys)),

@@ -107,13 +107,15 @@ def read_frames(path, indices, short_side=None):
         )
     size = picture.target_size(path, index.width, index.height, short_side)
     clip = np.empty((len(wanted), size[1], size[0], 3), np.uint8)
+    # One for the whole clip: a new one per frame would cost its threads.
     reformatter = av.video.reformatter.VideoReformatter()
     places = {int(i): place for place, i in enumerate(wanted)}
 
     def keep(number, frame):
         with video_file.errors_named(path, f"frame {number} is no picture"):
-            image = picture.to_rgb(reformatter, frame, *size)
-        clip[places[number]] = image
+            clip[places[number]] = picture.to_rgb(
+                reformatter, frame, *size, index.orientation
+            )
 
     if not _by_jumps(path, index, list(places), keep):
         _from_start(path, index, list(places), keep)

@@ -25,6 +25,8 @@ class FrameIndex:
             others are scaled to it.
         frame_rate: Float, average number of frames per second; `None` if the
             file does not tell.
+        orientation: Tuple of 3 booleans: how frames are turned to be shown;
+            see `picture.orientation`.
         times: Increasing time stamps of the frames; `None` where frames have
             none or not their own, so that they can only be counted from the
             start.
@@ -37,6 +39,7 @@ class FrameIndex:
     width: int
     height: int
     frame_rate: float | None
+    orientation: tuple = (False, False, False)
     times: range | array.array | None = None
     keys: tuple = ()
     damage: str | None = None

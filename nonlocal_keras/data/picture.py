@@ -10,7 +10,7 @@ from nonlocal_keras.data.video_file import VideoError
 MAX_SCALED_PIXELS = 2**24
 
 
-def shown_size(frame):
+def shown_size(frame, orientation):
     """Gives the width and height of a frame as a player shows it.
 
     The display matrix counts, the aspect ratio of pixels does not: copies of
@@ -18,9 +18,8 @@ def shown_size(frame):
     the published networks were trained, as OpenCV and decord read, on what is
     stored.
     """
-    turned = _orientation(frame)[0]
     size = frame.width, frame.height
-    return size[::-1] if turned else size
+    return size[::-1] if orientation[0] else size
 
 
 def target_size(path, width, height, scaling):
@@ -48,16 +47,16 @@ def target_size(path, width, height, scaling):
     return size
 
 
-def to_rgb(reformatter, frame, width, height):
+def to_rgb(reformatter, frame, width, height, orientation):
     """Gives a frame as it is shown, uint8 `(height, width, 3)`.
 
     Args:
-        reformatter: `av.video.reformatter.VideoReformatter`. One for the whole
-            clip: a new one per frame would cost its threads.
+        reformatter: `av.video.reformatter.VideoReformatter`.
         frame: `av.VideoFrame`.
         width, height: Integers, size after turning and scaling.
+        orientation: As `orientation` gives it.
     """
-    turned, mirrored, upside_down = _orientation(frame)
+    turned, mirrored, upside_down = orientation
     if turned:
         width, height = height, width
     frame = reformatter.reformat(
@@ -71,10 +70,19 @@ def to_rgb(reformatter, frame, width, height):
     return image[::-1] if upside_down else image
 
 
-def _orientation(frame):
+def orientation(frame):
     """Gives whether rows become columns, and what is mirrored after that.
 
-    Of other angles than quarter turns the nearest is taken.
+    Of other angles than quarter turns the nearest is taken. Asked of the first
+    frame alone: PyAV keeps a frame whose side data were looked at, and its
+    memory, until the next round of the garbage collector.
+
+    Args:
+        frame: `av.VideoFrame`.
+
+    Returns:
+        Tuple of booleans: whether rows become columns, whether left and right
+        are exchanged then, and whether top and bottom are.
     """
     from av.sidedata.sidedata import Type
 
