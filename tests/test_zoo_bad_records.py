@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import zoo
 from nonlocal_keras import cli
 from tests import small
+from tests import zoo_files
 from zoo import record as records
 
 NAME = small.record()["name"]
@@ -106,6 +107,27 @@ def test_any_value_of_a_field_is_taken_or_refused_in_words(
         zoo.info(NAME, root)
     except ValueError as error:
         assert f"{NAME}.json is not a zoo record" in str(error)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"model": "resnet"},
+        {"family": "x"},
+        {"options": {"input_shape": 5}},
+        {"options": {"stage_blocks": ["a"]}},
+        {"options": {"family": "tiny"}},
+        {"head": {"dropout": "much"}},
+        {"head": {"num_classes": 5}},
+    ],
+    ids=str,
+)
+def test_an_architecture_that_is_none_names_the_record(tmp_path, changes):
+    record = zoo_files.record("https://example.org/x.params")
+    record["architecture"].update(changes)
+    zoo_files.write(tmp_path, record)
+    with pytest.raises(ValueError, match="`architecture` of the record 'nl_i3"):
+        zoo.load(zoo_files.NAME, weights=False, cache_dir=tmp_path)
 
 
 @pytest.fixture

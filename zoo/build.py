@@ -25,6 +25,9 @@ def from_record(record):
 
     Returns:
         A `nonlocal_keras.models.VideoClassifier`.
+
+    Raises:
+        ValueError: If there is no such architecture.
     """
     from nonlocal_keras import models
 
@@ -33,12 +36,19 @@ def from_record(record):
         "input_shape": (None, None, None, 3),
         **architecture["options"],
     }
-    backbone = models.from_name(
-        architecture["model"], family=architecture["family"], **options
-    )
-    return models.VideoClassifier(
-        backbone, len(record.labels), **architecture["head"]
-    )
+    try:
+        backbone = models.from_name(
+            architecture["model"], family=architecture["family"], **options
+        )
+        return models.VideoClassifier(
+            backbone, len(record.labels), **architecture["head"]
+        )
+    # Records are JSON that anyone may write: an option may be of any kind.
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"`architecture` of the record {record.name!r} must be that of a "
+            f"model: {error}"
+        ) from error
 
 
 def from_file(record, file):
