@@ -10,11 +10,11 @@ from benchmarks import op_cases
 # goes on for `GRACE` more is ended. Together less than 8 minutes.
 PARTS = {
     "operation_torch": 80,
-    "models_torch": 95,
-    "operation_jax": 65,
-    "models_jax": 75,
-    "compiled": 75,
-    "tests": 80,
+    "models_torch": 90,
+    "operation_jax": 60,
+    "models_jax": 100,
+    "compiled": 70,
+    "tests": 65,
 }
 GRACE = 10
 PRECISIONS = ("bfloat16", "float32")

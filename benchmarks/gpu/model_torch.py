@@ -212,9 +212,7 @@ def _expected(desk, case):
     if not file.exists():
         exact = {**case, "precision": "float32"}
         made = _peer(desk, exact, "first")
-        run = (
-            _training(case, *made) if _is_training(case) else _inference(*made)
-        )
+        run = _call(case, *made)
         _allow_tf32(False)
         torch.backends.cudnn.benchmark = False  # It runs once.
         value = run().float().cpu().numpy()

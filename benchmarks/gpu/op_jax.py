@@ -45,6 +45,8 @@ def _measure_some(desk, threads, some):
                 desk.fail(case, way, error)
                 continue
             begun.append((case, way, threads.submit(traced.compile)))
+    # Compilers try kernels out on the device: nothing is timed meanwhile.
+    concurrent.futures.wait([found for *_, found in begun])
     for case, way, compiling in begun:
         desk.attempt(
             case, way, lambda: _measure_way(desk, case, compiling.result())
