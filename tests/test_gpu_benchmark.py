@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks import measure
 from benchmarks import results
+from benchmarks import workers
 from benchmarks.gpu import cases
 from benchmarks.gpu import clock
 from benchmarks.gpu import layer_tests
@@ -155,6 +156,15 @@ def test_verdicts_of_tests_are_counted_and_a_failure_is_named_once():
     assert not layer_tests.read(printed, -15)["complete"]
     with pytest.raises(RuntimeError, match="ran no test and ended with 4"):
         layer_tests.read("no module named pytest", 4)
+
+
+@on_either
+def test_tests_are_run_and_counted_by_verdict():
+    # Quick ones; those of the benchmark itself would start each other.
+    path = workers.ROOT / "tests" / "test_sampling.py"
+    row = layer_tests.run([path], 200.0, processes=1)
+    assert row["tests"]["PASSED"] > 5
+    assert row["failed"] == [] and row["complete"]
 
 
 def test_the_tests_of_layers_are_among_those_of_any_backend():

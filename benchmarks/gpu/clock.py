@@ -18,7 +18,7 @@ FEWEST, MOST = 3, 30
 RUN = 0.004
 # Bytes of all copies of the inputs, twice the cache of the largest devices,
 # and how many copies there are at most.
-CACHE, COPIES = 120e6, 16
+CACHE, COPIES = 120e6, 40
 
 
 def copies(size):

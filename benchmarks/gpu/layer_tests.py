@@ -64,7 +64,8 @@ def run(paths, seconds, processes=None):
         failed, and whether all have run.
     """
     number = processes or max(1, machine.threads() // 2)
-    command = [sys.executable, "-m", "pytest", "-v", "-m", "not slow"]
+    # One v is taken back by the q of the configuration.
+    command = [sys.executable, "-m", "pytest", "-vv", "-m", "not slow"]
     command += ["-n", str(number), "--tb=short", "-p", "no:cacheprovider"]
     process = subprocess.Popen(
         command + [str(path.relative_to(workers.ROOT)) for path in paths],

@@ -50,6 +50,8 @@ class Work:
         self.module, self.backend = module, backend
         self.told, self.options = told, options
         self.begun, self.tries, self.process = [], 0, None
+        # The case under way, and the beginning of a line not yet whole.
+        self._open, self._part = None, ""
         self._log = open(log, "ab")
         self._rows = tempfile.NamedTemporaryFile("r", suffix=".jsonl")
         self._task = tempfile.NamedTemporaryFile("w", suffix=".json")
@@ -79,8 +81,8 @@ class Work:
     def read(self):
         """Gives the new rows, as tuples of case and row."""
         found = []
-        for line in self._rows.read().splitlines():
-            line = json.loads(line)
+        *lines, self._part = (self._part + self._rows.read()).split("\n")
+        for line in map(json.loads, lines):
             if "row" in line:
                 found.append((line["case"], line["row"]))
                 self._open = None
@@ -100,8 +102,6 @@ class Work:
         self.process.wait()
         for file in (self._log, self._rows, self._task):
             file.close()
-
-    _open = None
 
 
 def run(works, seconds, add, grace=cases.GRACE):
