@@ -31,7 +31,7 @@ KEY_DISTANCE = 8
 
 
 def count(path):
-    """Gives the `FrameIndex` of a file; see `index_frames`."""
+    """Gives the `FrameIndex` of a file, counted anew."""
     with video_file.errors_named(path, "not a readable video"):
         with open(path, "rb") as file:
             declared = box_tables.declared_samples(file)
@@ -85,15 +85,16 @@ def _by_decoding(container, stream, path):
     promise, first, last = _promises(stream), None, None
     times, keys, failed, flawed, pixels = [], [], 0, 0, 0
     for packet, frames, error in video_file.decoded(container, stream):
+        cut = packet is not None and packet.is_corrupt
         if packet is not None and packet.size:
             failed += error is not None
-            flawed += packet.is_corrupt and error is None
+            flawed += cut and error is None
             if packet.pts is not None and promise(packet).clean:
                 keys.append((packet.pts, packet.size))
         for frame in frames:
             first = first or frame
             times.append(frame.pts)
-            flawed += frame.is_corrupt and not packet.is_corrupt
+            flawed += frame.is_corrupt and not cut
             pixels += frame.width * frame.height
         last = error or last
         if pixels > MAX_DECODED_PIXELS:
@@ -168,5 +169,6 @@ def _thinned(times, keys):
             last = frame
 
 
-# The indices of this process.
+# The function from the path of a file to its `FrameIndex`, from memory if it is
+# there. Raises `VideoError` for what is no video, or too damaged.
 index_frames = IndexCache(count)
