@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import logging
 import os
+import re
 import sys
 import traceback
 
@@ -23,6 +24,11 @@ USAGE = 2
 BUG = 70
 INTERRUPTED = 130
 PIPE_CLOSED = 141
+
+# Keras prints what a layer has said in bold, between its own words.
+_OF_A_LAYER = re.compile(
+    r"Exception encountered when calling .*?\x1b\[1m(.*?)\x1b\[0m", re.DOTALL
+)
 
 # Characters. A longer sentence would push what matters off the screen.
 LONGEST = 2000
@@ -161,7 +167,8 @@ def _sentence(error):
     # An import that fails is a library that is not there, and is told how to
     # install by those who need it.
     if isinstance(error, ValueError | ImportError):
-        return str(error)
+        inner = _OF_A_LAYER.match(str(error))
+        return inner[1] if inner else str(error)
     return None
 
 

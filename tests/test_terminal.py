@@ -4,6 +4,8 @@ import io
 import logging as python_logging
 import os
 
+import keras
+import numpy as np
 import pytest
 from absl import logging
 from hypothesis import given
@@ -81,6 +83,19 @@ def test_an_interrupt_is_one_word_and_the_status_of_a_shell(capsys):
         130,
         "program: interrupted\n",
     )
+
+
+def test_what_a_layer_says_is_said_without_the_words_around_it(capsys):
+    class Strict(keras.layers.Layer):
+        def call(self, x):
+            raise ValueError("`x` must be small.\nReceived: 5")
+
+    def run():
+        Strict()(np.zeros(1))
+
+    assert terminal.status_of(run, PROGRAM) == terminal.FAILED
+    err = capsys.readouterr().err
+    assert err == "program: `x` must be small.\\nReceived: 5\n"
 
 
 def test_a_long_message_is_cut_in_its_middle(capsys):
