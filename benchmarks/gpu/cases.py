@@ -11,9 +11,9 @@ from benchmarks import op_cases
 PARTS = {
     "operation_torch": 80,
     "models_torch": 90,
-    "operation_jax": 60,
-    "models_jax": 100,
-    "compiled": 70,
+    "operation_jax": 55,
+    "models_jax": 95,
+    "compiled": 85,
     "tests": 65,
 }
 GRACE = 10
