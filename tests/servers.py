@@ -16,8 +16,10 @@ class FileServer(http.server.ThreadingHTTPServer):
             the first one. A fault is a status (404, 503), `"html"`, `"stall"`,
             `"short"` (the length is understated), `"long"` (overstated),
             `"cut"` (half of the body comes), `"no_ranges"`, `"other"` (other
-            bytes under another tag).
+            bytes under another tag), `"no_head"` (status 405 for HEAD),
+            `"no_length"`.
         requests: List of `(path, range)` in order; `None` for no range.
+        methods: List of their methods, `"GET"` or `"HEAD"`.
         sent: Integer, bytes of bodies that were sent.
     """
 
@@ -26,6 +28,8 @@ class FileServer(http.server.ThreadingHTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.files, self.faults, self.requests, self.sent = {}, {}, [], 0
+        self.methods = []
+        self.pause_before_headers = 0.0
         self.pause = 0.0
         self.stopping = threading.Event()
 
@@ -34,8 +38,13 @@ class FileServer(http.server.ThreadingHTTPServer):
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
+    def do_HEAD(self):
+        self.do_GET()
+
     def do_GET(self):
         server = self.server
+        server.methods.append(self.command)
+        time.sleep(server.pause_before_headers)
         asked = self.headers.get("Range")
         server.requests.append((self.path, asked))
         data = server.files.get(self.path)
@@ -43,6 +52,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         fault = faults.pop(0) if faults else None
         if data is None and fault is None:
             fault = 404
+        if fault == "no_head" and self.command == "HEAD":
+            # It is the same for the request that follows.
+            fault = 405
         if isinstance(fault, int):
             return self.send_error(fault)
         if fault == "html":
@@ -51,18 +63,19 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if fault == "other":
             data = bytes(reversed(data))
         tag = f'"{hashlib.md5(data).hexdigest()}"'
-        status, headers, start = 200, {"ETag": tag}, 0
+        status, headers, start, stop = 200, {"ETag": tag}, 0, len(data)
         wanted = self.headers.get("If-Range", tag) == tag
         if asked and wanted and fault != "no_ranges":
-            start = int(asked.removeprefix("bytes=").removesuffix("-"))
+            start, _, end = asked.removeprefix("bytes=").partition("-")
+            start, stop = int(start), int(end) + 1 if end else len(data)
             if start >= len(data):
                 self.send_response(416)
                 self.send_header("Content-Range", f"bytes */{len(data)}")
                 self.send_header("Content-Length", "0")
                 return self.end_headers()
-            span = f"bytes {start}-{len(data) - 1}/{len(data)}"
+            span = f"bytes {start}-{stop - 1}/{len(data)}"
             status, headers["Content-Range"] = 206, span
-        self._answer(status, data[start:], headers, fault)
+        self._answer(status, data[start:stop], headers, fault)
 
     def _answer(self, status, body, headers, fault=None):
         length = len(body)
@@ -73,8 +86,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(length))
+        if fault != "no_length":
+            self.send_header("Content-Length", str(length))
         self.end_headers()
+        if self.command == "HEAD":
+            return
         if fault in ("cut", "stall"):
             body = body[: len(body) // 2]
         with contextlib.suppress(OSError):

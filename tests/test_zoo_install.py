@@ -213,11 +213,24 @@ def test_a_page_instead_of_a_file_is_refused(home, server):
     assert files(home) == [NAME, f"{NAME}.json"]
 
 
-def test_the_first_digits_of_a_checksum_and_a_pin_are_enough(home, server):
+def test_digits_that_were_accepted_once_are_pinned_by_the_whole(home, server):
     digest = checksums.hashlib.sha256(zoo_files.file_bytes()).hexdigest()
     add(home, server, checksum=f"sha256:{digest[:8]}")
-    zoo.download(NAME)
+    zoo.download(NAME, accept_unverified=True)
     assert (home / "pins" / NAME).read_text().startswith(digest)
+    # The same file needs no word again; another one is refused.
+    shutil.rmtree(home / "artifacts")
+    server.files[URL] += b"x"
+    with pytest.raises(ValueError, match="its sha256 is"):
+        zoo.download(NAME)
+
+
+def test_a_stated_sum_is_held_against_the_model_in_the_cache(cached, server):
+    digest = checksums.hashlib.sha256(zoo_files.file_bytes()).hexdigest()
+    assert zoo.download(NAME, sha256=digest) == folder(cached)
+    with pytest.raises(ValueError, match="`sha256` must be that of the file.*"):
+        zoo.download(NAME, sha256=64 * "0")
+    assert not server.requests
 
 
 def test_a_file_that_changes_after_first_use_is_refused(home, server):

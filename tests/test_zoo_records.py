@@ -9,12 +9,15 @@ import pytest
 
 import nonlocal_keras
 import zoo
+from nonlocal_keras import data
 from nonlocal_keras.convert import tables
 from nonlocal_keras.layers import initialization
 from tests import zoo_files
 from zoo import build
 from zoo import checksums
+from zoo import hosts
 from zoo import record as records
+from zoo import record_rules
 from zoo import registry
 
 FILES = sorted((registry.PACKAGE_ROOT / "records").glob("*.json"))
@@ -71,9 +74,9 @@ def test_a_published_record_is_consistent(record):
     tag = record.name.partition(".")[2]
     assert tag and download["converter"] in tag
     if download["checksum"] and not checksums.is_whole(download["checksum"]):
-        # OpenMMLab: the digits end the name of the file.
+        # The digits end the name of the file.
         digits = download["checksum"].partition(":")[2]
-        assert record.file_name.endswith(f"-{digits}.pth")
+        assert re.search(rf"-{digits}\.(pth|zip)$", record.file_name)
     if download["converter"] == "gluoncv":
         digits = download["checksum"].removeprefix("sha1:")
         assert f"-{digits[:8]}." in record.file_name
@@ -86,8 +89,104 @@ def test_labels_are_many_and_differ(record):
 
 
 def test_no_two_records_are_of_the_same_file():
-    urls = [record.download["url"] for record in PUBLISHED]
+    urls = [url for record in PUBLISHED for url in record.addresses]
     assert len(set(urls)) == len(urls)
+
+
+def test_mirrors_are_of_the_same_file():
+    for record in PUBLISHED:
+        names = {url.rpartition("/")[2] for url in record.addresses}
+        # The same name everywhere, or the folder tells the files apart.
+        assert names == {record.file_name}, record.name
+
+
+def test_a_lost_host_is_nobodys_only_address():
+    for record in PUBLISHED:
+        assert not all(map(hosts.is_lost, record.addresses)), record.name
+
+
+def test_something_is_known_of_every_host():
+    used = {host for record in PUBLISHED for host in record.hosts}
+    assert used == set(hosts.known())
+    for host, found in hosts.known().items():
+        assert set(found) == {"state", "since", "note", "source"}, host
+        assert found["state"] in hosts.STATES
+        assert found["source"].startswith("https://")
+
+
+def test_openmmlab_is_known_to_be_lost():
+    openmmlab = [r for r in PUBLISHED if hosts.is_lost(r.download["url"])]
+    assert len(openmmlab) == 30
+    assert all("openmmlab" in r.download["url"] for r in openmmlab)
+    # mmaction2 linked 13 of its files to one bucket, three to another.
+    assert sum(len(r.mirrors) for r in openmmlab) == 16
+
+
+def test_the_rules_of_views_are_those_of_the_data():
+    assert record_rules.RULES == data.VIEW_RULES
+
+
+@pytest.mark.parametrize("record", by_name(PUBLISHED))
+def test_the_views_are_those_of_the_project(record):
+    tag, rule = record.name.partition(".")[2], record.views["rule"]
+    dense = "dense" in tag or tag == "tsm"
+    assert rule.endswith("_dense") == dense
+    if record.name.endswith("kinetics.lfb"):
+        assert rule == "vnl"  # Its project tests on other data alone.
+    else:
+        assert rule.partition("_")[0] in tag
+    assert record.input.get("fps") == (
+        30 if rule in ("pyslowfast", "pytorchvideo") else None
+    )
+    stretched = rule.startswith("gluoncv") or tag.endswith("_340x256")
+    assert (record.input.get("resize") == [340, 256]) == stretched
+    # And they can be taken.
+    spec = data.ClipSpec.from_config(
+        {k: v for k, v in record.input.items() if k != "channels"}
+    )
+    clips = record.views["clips"]
+    indices = data.view_indices(
+        rule, clips, spec.frames, spec.stride, 300, spec.fps, spec.fps
+    )
+    assert indices.shape == (clips, spec.frames)
+
+
+def test_the_tests_that_were_published_are_told_apart():
+    views = zoo.info("i3d_r50_sthsthv2.gluoncv").views
+    assert (views["clips"], views["crops"]) == (2, 3)
+    for name, top1, top5 in (
+        ("nl_slowonly_r50_kinetics.mmaction2_4x16", 0.7507, 0.9169),
+        ("nl_slowonly_r50_kinetics.mmaction2_8x8", 0.7665, 0.9247),
+    ):
+        metrics = zoo.info(name).metrics
+        assert (metrics["top1"], metrics["top5"]) == (top1, top5)
+    # A better number does not change what a name means.
+    name = zoo.info("nl_slowonly_r50_kinetics").name
+    assert name == "nl_slowonly_r50_kinetics.mmaction2_v0_8x8"
+
+
+@pytest.mark.parametrize(
+    ("name", "digits", "top1"),
+    [
+        ("i3d_r50_hmdb51", "0d0ad559", 0.485),
+        ("i3d_r50_ucf101", "7afc7286", 0.839),
+    ],
+)
+def test_weights_from_imagenet_alone_are_there_and_not_the_first(
+    name, digits, top1
+):
+    record = zoo.info(f"{name}.gluoncv_imagenet")
+    assert record.download["checksum"] == f"sha1:{digits}"
+    assert record.metrics["top1"] == top1 and record.order == 2
+    assert zoo.info(name).name == f"{name}.gluoncv"
+
+
+def test_the_stricter_of_two_licences_is_asked_for():
+    lfb = [r for r in PUBLISHED if r.download["converter"] == "lfb"]
+    assert len(lfb) == 6
+    for record in lfb:
+        assert record.licence == "CC-BY-SA-3.0"
+        assert "Apache-2.0" in record.note and "DATASET.md" in record.note
 
 
 def test_the_tags_of_a_name_are_in_an_order():
@@ -127,8 +226,10 @@ def test_a_shipped_model_is_whole(record):
     assert checksums.damage(folder) is None
     labels = (folder / "assets" / "labels.txt").read_text().split("\n")
     assert tuple(filter(None, labels)) == record.labels
+    # What was written before a field was added is the same record.
     kept = json.loads((folder / "record.json").read_text())
-    assert kept == json.loads(json.dumps(dataclasses.asdict(record)))
+    kept = records.Record(**{**kept, "labels": tuple(kept["labels"])})
+    assert _as_json(kept) == _as_json(record)
     model = zoo.load(record.name)
     clip = record.input
     shape = (clip["frames"], clip["size"], clip["size"], 3)
@@ -137,6 +238,10 @@ def test_a_shipped_model_is_whole(record):
     cost = nonlocal_keras.macs.total(nonlocal_keras.macs.count(model))
     assert (cost.parameters, cost.macs) == (record.parameters, record.macs)
     assert model.backbone.describe() == record.description
+
+
+def _as_json(record):
+    return json.loads(json.dumps(dataclasses.asdict(record)))
 
 
 URL = "https://example.org/small.params"

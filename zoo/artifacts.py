@@ -24,6 +24,7 @@ from zoo.record import read_json
 from zoo.record import write_record
 
 TWIN = "model.keras"
+REPORT = "report.json"
 RECORD = "record.json"
 SAVED_MODEL = "saved_model.pb"
 # What `load` relies on, and so looks at first.
@@ -206,7 +207,7 @@ def write(model, record, root, report=None):
             write_record(record, folder / RECORD)
             (folder / "card.md").write_text(make_card(record), encoding="utf-8")
             if report is not None:
-                (folder / "report.json").write_text(report, encoding="utf-8")
+                (folder / REPORT).write_text(report, encoding="utf-8")
             _prove(model, record, folder)
             checksums.write_sums(folder)
             if target.exists():

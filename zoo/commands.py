@@ -1,13 +1,12 @@
 """The commands `nonlocal-keras list|info|download|predict|verify|publish`."""
 
 import argparse
-import shutil
 
 from nonlocal_keras import terminal
+from zoo import flags
+from zoo import predict_command
 
-BAR = 30
 PROGRAM = "nonlocal-keras"
-MOST_CLASSES = 1_000_000
 
 
 def add_parsers(commands):
@@ -21,16 +20,8 @@ def add_parsers(commands):
     cache.add_argument(
         "--cache-dir", metavar="DIR", help="folder of downloads and models"
     )
-    fetch = argparse.ArgumentParser(add_help=False, parents=[cache])
-    fetch.add_argument(
-        "--offline", action="store_true", default=None, help="use no network"
-    )
-    fetch.add_argument(
-        "--accept-licence",
-        metavar="SPDX",
-        help="the licence of the weights, if it restricts their use and you "
-        "accept it, e.g. CC-BY-NC-4.0",
-    )
+    fetch = argparse.ArgumentParser(add_help=False)
+    flags.add_to(fetch)
 
     def add(name, run, parents, help):
         parser = commands.add_parser(name, parents=parents, help=help)
@@ -48,13 +39,22 @@ def add_parsers(commands):
     parser.add_argument("name")
     parser = add("download", _download, [fetch], "get models into the cache")
     parser.add_argument("names", nargs="+", metavar="NAME")
-    _add_predict(add("predict", _predict, [fetch], "name what a video shows"))
+    predict = add(
+        "predict", predict_command.run, [fetch], "name what a video shows"
+    )
+    predict_command.add_flags(predict)
     parser = add(
         "verify", _verify, [fetch], "check every file of the models here"
     )
     parser.add_argument("names", nargs="*", metavar="NAME", default=None)
     parser.add_argument(
         "--repair", action="store_true", help="get damaged models again"
+    )
+    parser.add_argument(
+        "--hosts",
+        action="store_true",
+        help="ask the addresses of published files for header and size, and "
+        "look at no file here",
     )
     parser = add(
         "publish",
@@ -64,33 +64,6 @@ def add_parsers(commands):
     )
     parser.add_argument("name")
     return fetch
-
-
-def _add_predict(parser):
-    parser.add_argument("videos", nargs="+", metavar="VIDEO")
-    parser.add_argument(
-        "--model",
-        required=True,
-        metavar="NAME_OR_FILE",
-        help="a name of the zoo, or a .keras file",
-    )
-    parser.add_argument(
-        "--weights", metavar="FILE", help="the published file, if it is here"
-    )
-    parser.add_argument(
-        "--views",
-        choices=("1", "all"),
-        default="1",
-        help="1: one clip in the middle of the video (default); all: the "
-        "views of the published test, 30 for most models",
-    )
-    parser.add_argument(
-        "--top",
-        type=terminal.whole_number(1, MOST_CLASSES),
-        default=5,
-        metavar="K",
-        help="how many classes to print (5)",
-    )
 
 
 def _list(arguments):
@@ -190,87 +163,9 @@ def _download(arguments):
     import zoo
 
     for name in arguments.names:
-        folder = zoo.download(name, **_fetching(arguments))
+        folder = zoo.download(name, **flags.of(arguments))
         record = zoo.info(name, arguments.cache_dir)
         terminal.write(f"{record.name} is in {folder}")
-
-
-def _fetching(arguments):
-    return {
-        "cache_dir": arguments.cache_dir,
-        "offline": arguments.offline,
-        "accept_licence": arguments.accept_licence,
-    }
-
-
-def _predict(arguments):
-    """Predicts every video; a broken one does not stop the others."""
-    from nonlocal_keras.prediction import predict_video
-    from nonlocal_keras.prediction import top_labels
-
-    model, views = _predictor(arguments)
-    broken = []
-    for path in arguments.videos:
-        try:
-            probabilities = predict_video(model, path, **views)
-        except ValueError as error:
-            broken.append(path)
-            terminal.say(PROGRAM, error)
-            continue
-        terminal.write(path)
-        _print_bars(top_labels(probabilities, model.labels, arguments.top))
-    if broken:
-        raise ValueError(
-            f"{len(broken)} of {len(arguments.videos)} videos could not be "
-            "predicted, see above"
-        )
-
-
-def _predictor(arguments):
-    """Gives the model, and the views of a video that are asked for."""
-    import zoo
-    from nonlocal_keras import model_file
-
-    if not model_file.is_file_name(arguments.model):
-        model = zoo.load(
-            arguments.model,
-            weights=arguments.weights or True,
-            **_fetching(arguments),
-        )
-        views = {}
-        if arguments.views == "all":
-            views = zoo.info(arguments.model, arguments.cache_dir).views
-        return model, views
-    fetching = {**_fetching(arguments), "weights": arguments.weights}
-    unused = [flag for flag, value in fetching.items() if value]
-    if arguments.views == "all":
-        # A file does not tell how it was tested.
-        unused.append("views")
-    if unused:
-        flags = ", ".join(f"--{flag.replace('_', '-')}" for flag in unused)
-        raise ValueError(
-            f"`{flags}` is for a name of the zoo and would change nothing "
-            f"for a file. Received: --model {arguments.model}"
-        )
-    model = model_file.read(arguments.model, "--model")
-    if model.preprocessing is None:
-        raise ValueError(
-            "`--model` must hold a model that knows its preprocessing: set "
-            "model.preprocessing, as the documentation of VideoClassifier "
-            f"says, and save it again. Received: {arguments.model}"
-        )
-    return model, {}
-
-
-def _print_bars(pairs):
-    columns = shutil.get_terminal_size().columns
-    most = max(columns - 45, 10)
-    # Escapes take room, so they come before the names are cut.
-    pairs = [(terminal.escaped(name)[:most], p) for name, p in pairs]
-    width = max(len(name) for name, _ in pairs)
-    for name, probability in pairs:
-        bar = "#" * round(probability * BAR)
-        terminal.write(f"  {name:{width}}  {probability:6.1%}  {bar}".rstrip())
 
 
 def _verify(arguments):
@@ -280,6 +175,8 @@ def _verify(arguments):
 
     names = arguments.names or zoo.list_models("*", arguments.cache_dir)
     found, wrong = _records(names, arguments.cache_dir)
+    if arguments.hosts:
+        return _verify_hosts([record for record, _ in found], arguments)
     for record, root in found:
         wrong += not _verify_model(record, root, arguments)
     if not arguments.names:
@@ -295,6 +192,32 @@ def _verify(arguments):
             "not belong, see above. --repair gets those models again that "
             "were downloaded; install the package or register the model "
             "again for the others."
+        )
+
+
+def _verify_hosts(records, arguments):
+    """Says what each address answers; fails if a file is nowhere."""
+    from zoo import hosts
+
+    unused = ("offline", "repair", "sha256", "accept_unverified")
+    given = [name for name in unused if getattr(arguments, name)]
+    if given:
+        raise ValueError(
+            "`--hosts` asks the network and changes nothing here, so that it "
+            f"has no use for --{', --'.join(given).replace('_', '-')}"
+        )
+    nowhere = []
+    published = [record for record in records if record.download is not None]
+    for record, answers in hosts.ask(published):
+        terminal.write(record.name)
+        for answer in answers:
+            terminal.write(f"  {answer.state:10}  {answer.url}: {answer.text}")
+        if not any(answer.state == "reachable" for answer in answers):
+            nowhere.append(record.name)
+    if nowhere:
+        raise ValueError(
+            f"{len(nowhere)} of {len(published)} files are at none of their "
+            f"addresses: {', '.join(nowhere)}"
         )
 
 
@@ -320,6 +243,8 @@ def _verify_model(record, root, arguments):
             arguments.offline,
             arguments.accept_licence,
             thorough=True,
+            accept_unverified=arguments.accept_unverified,
+            sha256=arguments.sha256,
         )
         problem = checksums.damage(folder)
     problem = problem or artifacts.changed_record(record, root)

@@ -150,7 +150,7 @@ def _attempt(url, part, progress):
             total = _length(response, part)
             _receive(response, part, total, progress)
     except requests.RequestException as error:
-        raise _Temporary(_short(error)) from error
+        raise _Temporary(short(error)) from error
     if total is not None and part.size() != total:
         raise _Temporary(f"{part.size()} bytes came of {total}")
     return resumed
@@ -220,7 +220,7 @@ def _receive(response, part, total, progress):
         os.fsync(file.fileno())
 
 
-def _short(error):
+def short(error):
     """One line for what `requests` says in many."""
     if isinstance(error, requests.Timeout):
         return "no answer in time"

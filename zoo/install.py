@@ -13,11 +13,17 @@ from zoo import artifacts
 from zoo import build
 from zoo import checksums
 from zoo import fetch
+from zoo import trust as trusts
 
 OFFLINE = "NONLOCAL_KERAS_OFFLINE"
 ACCEPT_LICENCE = "NONLOCAL_KERAS_ACCEPT_LICENCE"
 # Licences that ask nothing of those who only use the weights.
 FREE = ("Apache-2.0", "BSD-3-Clause", "MIT")
+# What the others ask, in a word.
+ASKS = {
+    "CC-BY-NC-4.0": "no commercial use",
+    "CC-BY-SA-3.0": "name the authors, and share what you make of them alike",
+}
 
 
 def ensure(
@@ -27,6 +33,8 @@ def ensure(
     accept_licence=None,
     progress=True,
     thorough=False,
+    accept_unverified=False,
+    sha256=None,
 ):
     """Makes sure that the artifact of a published model is in the cache.
 
@@ -40,19 +48,27 @@ def ensure(
         progress: Boolean, whether to show a bar on a terminal.
         thorough: Boolean, whether to look at all files of an artifact that is
             there, not only at what `zoo.load` reads.
+        accept_unverified, sha256: As for `zoo.load`.
 
     Returns:
         `pathlib.Path` of the version folder.
 
     Raises:
+        trust.Unavailable: If the file cannot be had, or nothing vouches for
+            it.
         ValueError: If the file cannot be had or is not the published one, or
             the licence was not accepted.
     """
     folder = artifacts.folder_of(record, root)
     names = None if thorough else artifacts.LOADED
+    pin = root / "pins" / record.name
+    trust = trusts.Trust(record, pin, accept_unverified, sha256)
     if folder.is_dir() and not checksums.damage(folder, names):
+        if sha256 is not None:
+            trust.compare(folder / artifacts.REPORT)
         return folder
     _ask(record, accept_licence)
+    trust.require()
     with artifacts.writing(root), artifacts.lock(record.name, root):
         if folder.is_dir():
             problem = checksums.damage(folder, names)
@@ -61,12 +77,11 @@ def ensure(
                 return folder
             logging.warning("%s. It is made again.", problem)
         file = root / "downloads" / record.name / record.file_name
-        pin = root / "pins" / record.name
-        problem = wrong(record, pin)(file) if file.is_file() else None
+        problem = trust.wrong(file) if file.is_file() else None
         if problem:
             logging.warning("%s: %s", file, problem)
         if problem or not file.is_file():
-            _download(record, file, pin, offline, progress)
+            _download(record, file, trust, offline, progress)
         report = _convert(record, root, file)
         _write_pin(record, pin, report.sha256, file.name)
         file.unlink()
@@ -82,73 +97,41 @@ def _ask(record, accepted):
     if accepted is None:
         accepted = os.environ.get(ACCEPT_LICENCE)
     if accepted != record.licence:
+        asks = ASKS.get(record.licence, "read it")
+        note = f" {record.note}" if record.note else ""
         raise ValueError(
             f"`accept_licence` must be {record.licence!r} for the weights of "
-            f"{record.name}: that licence restricts their use (NC: no "
-            "commercial use). If you accept it, give accept_licence="
+            f"{record.name}: that licence restricts their use ({asks}).{note} "
+            "If you accept it, give accept_licence="
             f"{record.licence!r}, or set {ACCEPT_LICENCE}={record.licence}. "
             f"Received: accept_licence={accepted!r}"
         )
 
 
-def _download(record, file, pin, offline, progress):
-    where = (
-        f"It is {record.download['url']}; download it by hand, put it at "
-        f"{file} and call again, or give its path as `weights`."
-    )
+def _download(record, file, trust, offline, progress):
+    where = trust.by_hand(file)
     if offline is None:
         offline = os.environ.get(OFFLINE, "") not in ("", "0")
     if offline:
-        raise ValueError(
+        raise trusts.Unavailable(
             f"{record.name} is not in the cache, and the network must not be "
             f"used (`offline` or {OFFLINE}). {where}"
         )
-    has_checksum = pin.is_file() or checksums.is_whole(
-        record.download["checksum"]
-    )
-    urls = (record.download["url"], *record.mirrors)
+    urls = trust.addresses()
     logging.info("getting %s from %s", file.name, urls[0])
     try:
-        fetch.fetch(urls, file, wrong(record, pin), has_checksum, progress)
+        fetch.fetch(urls, file, trust.wrong, trust.is_whole, progress)
     except fetch.DownloadError as error:
-        raise ValueError(
-            f"The file of {record.name} cannot be had: {error}. {where}"
-        ) from error
-
-
-def wrong(record, pin=None):
-    """Gives a function that says why a file is not the published one.
-
-    Args:
-        record: A `zoo.Record` with a `download`.
-        pin: `pathlib.Path` of the SHA-256 of an earlier download, if any.
-
-    Returns:
-        Function from a path to a string, or to `None` for the right file.
-    """
-    checksum = record.download["checksum"]
-
-    def reason(path):
-        if checksum is not None and not checksums.matches(
-            path, checksum, fetch.MAX_BYTES
-        ):
-            algorithm, _, digits = checksum.partition(":")
-            return (
-                f"it is not the published file: its {algorithm} is "
-                f"{checksums.digest(path, algorithm)[: len(digits)]}, not "
-                f"{digits}"
+        more = ""
+        if len(urls) < len(record.addresses):
+            more = (
+                "Its mirrors were not asked, since no checksum of the file is "
+                "published: accept_unverified=True (--accept-unverified) asks "
+                "them. "
             )
-        if pin is not None and pin.is_file():
-            known = pin.read_text(encoding="utf-8").partition(" ")[0]
-            if checksums.digest(path) != known:
-                return (
-                    "it differs from the file that came at first use, whose "
-                    f"SHA-256 is in {pin}; if you know why it changed and "
-                    "trust it, delete that file"
-                )
-        return None
-
-    return reason
+        raise trusts.Unavailable(
+            f"The file of {record.name} cannot be had: {error}. {more}{where}"
+        ) from error
 
 
 def _write_pin(record, pin, sha256, name):

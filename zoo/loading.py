@@ -18,6 +18,8 @@ def load(
     cache_dir=None,
     offline=None,
     accept_licence=None,
+    accept_unverified=False,
+    sha256=None,
 ):
     """Loads a model by name, with the published weights.
 
@@ -50,6 +52,11 @@ def load(
         accept_licence: String, such as `"CC-BY-NC-4.0"`: the licence of the
             weights, if it restricts their use and you accept it. `None` for
             what `$NONLOCAL_KERAS_ACCEPT_LICENCE` says.
+        accept_unverified: Boolean, whether to take a file for which no whole
+            checksum vouches: of which only the first digits are published, or
+            none and it comes from a mirror.
+        sha256: String, the 64 digits of the SHA-256 of the published file, if
+            you know them. Another file is refused.
 
     Returns:
         A `nonlocal_keras.models.VideoClassifier` that predicts, trains and
@@ -67,10 +74,24 @@ def load(
             f"leaves out. Received: num_classes={num_classes}"
         )
     record, root = registry.find(name, cache_dir)
-    if isinstance(weights, bool):
-        model = _model(record, root, weights, offline, accept_licence)
+    if not isinstance(weights, bool):
+        model = _from_file(record, root, os.fspath(weights), sha256)
+    elif not weights and record.architecture is not None:
+        from zoo import build
+
+        model = artifacts.equip(build.from_record(record), record)
     else:
-        model = _from_file(record, root, os.fspath(weights))
+        folder = download(
+            name,
+            cache_dir=cache_dir,
+            offline=offline,
+            accept_licence=accept_licence,
+            accept_unverified=accept_unverified,
+            sha256=sha256,
+        )
+        model = artifacts.read(folder, record)
+        if not weights:
+            model = type(model).from_config(model.get_config())
     if not include_top:
         model.backbone.preprocess = model.preprocess
         return model.backbone
@@ -85,7 +106,15 @@ def load(
     return model.with_head(num_classes=num_classes, labels=None)
 
 
-def download(name, *, cache_dir=None, offline=None, accept_licence=None):
+def download(
+    name,
+    *,
+    cache_dir=None,
+    offline=None,
+    accept_licence=None,
+    accept_unverified=False,
+    sha256=None,
+):
     """Makes sure that a model is in the cache, as the first `load` does.
 
     Example:
@@ -93,7 +122,8 @@ def download(name, *, cache_dir=None, offline=None, accept_licence=None):
     >>> zoo.download("nl_i3d_r101_kinetics")
 
     Args:
-        name, cache_dir, offline, accept_licence: As for `zoo.load`.
+        name, cache_dir, offline, accept_licence, accept_unverified, sha256:
+            As for `zoo.load`.
 
     Returns:
         `pathlib.Path` of the version folder: see `zoo.path`.
@@ -102,7 +132,28 @@ def download(name, *, cache_dir=None, offline=None, accept_licence=None):
         ValueError: As for `zoo.load`.
     """
     record, root = registry.find(name, cache_dir)
-    return _artifact(record, root, offline, accept_licence)
+    if record.download is None:
+        folder = _registered(record, root)
+    else:
+        from zoo import install
+        from zoo import trust
+
+        try:
+            folder = install.ensure(
+                record,
+                root,
+                offline,
+                accept_licence,
+                accept_unverified=accept_unverified,
+                sha256=sha256,
+            )
+        except trust.Unavailable as error:
+            others = _other_tags(name, record, cache_dir)
+            if not others:
+                raise
+            raise type(error)(f"{error} {others}") from error
+    _check_record(record, root)
+    return folder
 
 
 def path(name, cache_dir=None):
@@ -130,32 +181,17 @@ def path(name, cache_dir=None):
     return folder
 
 
-def _model(record, root, weights, offline, accept_licence):
-    if not weights and record.architecture is not None:
-        from zoo import build
-
-        return artifacts.equip(build.from_record(record), record)
-    folder = _artifact(record, root, offline, accept_licence)
-    model = artifacts.read(folder, record)
-    return model if weights else type(model).from_config(model.get_config())
-
-
-def _artifact(record, root, offline, accept_licence):
-    """Gives the folder of a whole artifact, downloaded where it has to be."""
-    if record.download is not None:
-        from zoo import install
-
-        folder = install.ensure(record, root, offline, accept_licence)
-    else:
-        folder = artifacts.folder_of(record, root)
-        problem = checksums.damage(folder, artifacts.LOADED)
-        if problem:
-            raise ValueError(
-                f"The zoo lists {record.name!r}, but {problem}. Install the "
-                "package again, or register the model again."
-            )
-    _check_record(record, root)
-    return folder
+def _other_tags(name, record, cache_dir):
+    """Names the other weights of a name that was given without its tag."""
+    others = registry.list_models(f"{name}.*", cache_dir)
+    others = [other for other in others if other != record.name]
+    if not others:
+        return ""
+    return (
+        f"The name {name!r} means {record.name!r}, and no other weights are "
+        "taken in its place; ask for others by their whole name: "
+        f"{', '.join(others)}."
+    )
 
 
 def _check_record(record, root):
@@ -164,9 +200,22 @@ def _check_record(record, root):
         raise ValueError(problem)
 
 
-def _from_file(record, root, file):
+def _registered(record, root):
+    """Gives the folder of a model that was registered, if it is whole."""
+    folder = artifacts.folder_of(record, root)
+    problem = checksums.damage(folder, artifacts.LOADED)
+    if problem:
+        raise ValueError(
+            f"The zoo lists {record.name!r}, but {problem}. Install the "
+            "package again, or register the model again."
+        )
+    return folder
+
+
+def _from_file(record, root, file, sha256):
     from zoo import build
     from zoo import install
+    from zoo import trust
 
     if record.download is None:
         raise ValueError(
@@ -179,7 +228,11 @@ def _from_file(record, root, file):
     folder = artifacts.folder_of(record, root)
     if checksums.damage(folder, (artifacts.RECORD,)) is None:
         _check_record(record, root)
-    problem = install.wrong(record)(file) if os.path.isfile(file) else None
+    problem = None
+    if os.path.isfile(file):
+        problem = trust.Trust(record, sha256=sha256).wrong(file)
+    if problem and sha256 is not None:
+        raise ValueError(f"{file}: {problem}. It is not converted.")
     if problem:
         logging.warning("%s: %s. It is converted all the same.", file, problem)
     model, report = build.from_file(record, file)

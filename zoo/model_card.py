@@ -17,16 +17,18 @@ def make_card(record):
         labels += f" and {more} more"
     rows = {
         "licence of the weights": record.licence,
+        **({"note": record.note} if record.note else {}),
         "source": record.source,
         **_file(record.download),
         "parameters": f"{record.parameters:,}",
         "multiply-adds per clip": f"{record.macs:,}",
-        "input": f"{clip['frames']} frames, {_stride(clip['stride'])}, "
-        f"{clip['size']} x {clip['size']} pixels of a frame with a shorter "
-        f"side of {clip['short_side']}, {clip['channels']}, (x / 255 - mean) "
+        "input": f"{clip['frames']} frames, {_stride(clip)}, "
+        f"{clip['size']} x {clip['size']} pixels of a frame {_frame(clip)}, "
+        f"{clip['channels']}, (x / 255 - mean) "
         f"/ std with mean {clip['mean']} and std {clip['std']}",
         "test": f"{views['clips']} clips x {views['crops']} crops of "
-        f"{views['size']} pixels, mean of {views['average']}",
+        f"{views['size']} pixels, placed as by {views.get('rule', 'vnl')}, "
+        f"{_averaged(views['average'])}",
         "classes": f"{len(record.labels)}: {labels}",
     }
     table = "\n".join(f"| {key} | {value} |" for key, value in rows.items())
@@ -37,10 +39,25 @@ def make_card(record):
     )
 
 
-def _stride(stride):
-    if stride is None:
+def _averaged(average):
+    if average == "maximum":
+        return "maximum of probabilities"
+    return f"mean of {average}"
+
+
+def _stride(clip):
+    if clip["stride"] is None:
         return "one out of each of as many equal parts of the video"
-    return f"every {stride}."
+    if clip.get("fps") is None:
+        return f"every {clip['stride']}."
+    return f"every {clip['stride']}. of {clip['fps']} per second"
+
+
+def _frame(clip):
+    with_side = f"with a shorter side of {clip['short_side']}"
+    if clip.get("resize") is None:
+        return with_side
+    return "stretched to {} x {}, ".format(*clip["resize"]) + with_side
 
 
 def _file(download):

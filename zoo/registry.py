@@ -184,4 +184,7 @@ def show(record):
         else:
             text = ", ".join(value) if isinstance(value, tuple) else value
             lines.append(f"{field.name}: {text}")
+    if record.hosts:
+        lines.append("hosts:")
+        lines += [f"  {host}: {text}" for host, text in record.hosts.items()]
     return lines

@@ -162,14 +162,11 @@ def _load(arguments):
     """Gives the model, its name at a server, and its card or `None`."""
     import zoo
     from nonlocal_keras import model_file
+    from zoo import flags
 
     text = arguments.model
     if not model_file.is_file_name(text):
-        fetching = {
-            "offline": arguments.offline,
-            "accept_licence": arguments.accept_licence,
-        }
-        model = zoo.load(text, cache_dir=arguments.cache_dir, **fetching)
+        model = zoo.load(text, **flags.of(arguments))
         record = zoo.info(text, arguments.cache_dir)
         return model, record.name, zoo.card(text, arguments.cache_dir)
     return model_file.read(text, "NAME_OR_FILE"), pathlib.Path(text).stem, None
