@@ -1,8 +1,11 @@
 """What a test must ask of the backend itself: compilation and gradients."""
 
+import contextlib
+import unittest.mock
+
 import keras
-import numpy as np
 import pytest
+from keras import ops
 
 BACKEND = keras.backend.backend()
 
@@ -50,26 +53,78 @@ def gradient(function, x):
 
 def gradients(function, arrays, compiled=BACKEND == "jax"):
     """The gradients of a scalar function with respect to all arguments."""
-    arrays = [keras.ops.convert_to_tensor(x) for x in arrays]
+    return gradient_function(function, compiled)(arrays)
+
+
+def gradient_function(function, compiled=BACKEND == "jax"):
+    """Gives a function of a list of arrays that returns their gradients."""
+
+    def grad(*tensors):
+        return gradients_of_tensors(function, tensors)
+
+    if compiled:
+        grad = compile_call(grad, xla=False)
+
+    def of_arrays(arrays):
+        tensors = [ops.convert_to_tensor(x) for x in arrays]
+        if BACKEND == "torch":
+            tensors = [x.detach().clone().requires_grad_() for x in tensors]
+        return [numpy(x) for x in grad(*tensors)]
+
+    return of_arrays
+
+
+def gradients_of_tensors(function, tensors, differentiable=False):
+    """The gradients as tensors, which on PyTorch must be told their use."""
     if BACKEND == "jax":
         import jax
 
-        grad = jax.grad(function, argnums=tuple(range(len(arrays))))
-        return list(
-            map(np.asarray, (jax.jit(grad) if compiled else grad)(*arrays))
-        )
+        return jax.grad(function, argnums=tuple(range(len(tensors))))(*tensors)
     if BACKEND == "torch":
-        arrays = [x.detach().clone().requires_grad_() for x in arrays]
-        function(*arrays).backward()
-        return [numpy(x.grad) for x in arrays]
+        import torch
+
+        y = function(*tensors)
+        return torch.autograd.grad(y, tensors, create_graph=differentiable)
     import tensorflow as tf
 
-    def grad(*arrays):
-        with tf.GradientTape() as tape:
-            tape.watch(arrays)
-            y = function(*arrays)
-        return tape.gradient(y, arrays)
+    with tf.GradientTape() as tape:
+        tape.watch(tensors)
+        y = function(*tensors)
+    return tape.gradient(y, tensors)
 
-    return list(
-        map(np.asarray, (tf.function(grad) if compiled else grad)(*arrays))
+
+def product_with_gradients(function, tensors, directions):
+    """The sum of the products of gradients and arrays, to differentiate."""
+    grads = gradients_of_tensors(function, tensors, differentiable=True)
+    return sum(
+        ops.sum(g * ops.convert_to_tensor(d)) for g, d in zip(grads, directions)
     )
+
+
+def hessian_products(function, arrays, directions, compiled=BACKEND == "jax"):
+    """The gradients of the product of the gradients with the directions."""
+
+    def product(*tensors):
+        return product_with_gradients(function, tensors, directions)
+
+    return gradients(product, arrays, compiled)
+
+
+@contextlib.contextmanager
+def float64():
+    """Inside, arrays of float64 stay what they are, on all backends."""
+    if BACKEND == "tensorflow":
+        yield
+        return
+    # Keras rounds to 32 bits elsewhere, in no more than this table.
+    from keras.src.backend.common import dtypes
+
+    table = dtypes.BIT64_TO_BIT32_DTYPE
+    with unittest.mock.patch.dict(table, float64="float64"):
+        if BACKEND == "torch":
+            yield
+            return
+        import jax
+
+        with jax.enable_x64(True):
+            yield

@@ -2,8 +2,11 @@
 
 import keras
 import numpy as np
+import pytest
 
 import nonlocal_keras
+from nonlocal_keras.layers import relu_sum
+from nonlocal_keras.layers import softmax_mean
 from tests import reference
 
 LAYERS = {
@@ -15,7 +18,15 @@ SHAPES = {1: (2, 12, 4), 2: (2, 6, 8, 4), 3: (2, 2, 6, 8, 4)}
 LONGER = (2, 4, 4, 6, 4)  # 4 frames, for groups of them
 POOLS = {1: (2,), 2: (2, 2), 3: (1, 2, 2)}
 PAIRWISE = ("gaussian", "embedded_gaussian", "dot_product", "concatenation")
+EVERY_PAIRWISE = pytest.mark.parametrize("pairwise", PAIRWISE)
 AXES = {"time": (0,), "space": (1, 2), "spacetime": (0, 1, 2)}
+
+
+def stream_in_small_tiles(monkeypatch, rows=8, block=16):
+    """Tiles that are small enough for small tests to have several."""
+    monkeypatch.setattr(softmax_mean, "FEWEST", rows)
+    monkeypatch.setattr(softmax_mean, "MOST", rows)
+    monkeypatch.setattr(relu_sum, "BLOCK", block)
 
 
 def random_input(shape, seed=0):

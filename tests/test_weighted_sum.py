@@ -11,31 +11,26 @@ from keras import ops
 
 from nonlocal_keras.layers import attend
 from nonlocal_keras.layers import relu_sum
-from nonlocal_keras.layers import softmax_mean
 from tests.backends import BACKEND
 from tests.backends import compile_call
 from tests.backends import float64_only
 from tests.backends import gradients
 from tests.backends import numpy
-from tests.non_local_cases import PAIRWISE
+from tests.non_local_cases import EVERY_PAIRWISE
+from tests.non_local_cases import stream_in_small_tiles
 from tests.reference import pairwise_weights
 
-EVERY_PAIRWISE = pytest.mark.parametrize("pairwise", PAIRWISE)
 SIZES = st.integers(1, 70)
 # JAX compiles for every shape.
 EXAMPLES = 3 if BACKEND == "jax" else 25
 PROPERTIES = hypothesis.settings(
     max_examples=EXAMPLES, deadline=None, derandomize=True
 )
-TILE_OF_QUERIES = 8
 
 
 @pytest.fixture(autouse=True)
 def several_tiles(monkeypatch):
-    """Tiles that are small enough for small tests to have several."""
-    monkeypatch.setattr(softmax_mean, "FEWEST", TILE_OF_QUERIES)
-    monkeypatch.setattr(softmax_mean, "MOST", TILE_OF_QUERIES)
-    monkeypatch.setattr(relu_sum, "BLOCK", 16)
+    stream_in_small_tiles(monkeypatch)
 
 
 def problem(seed, queries, keys, channels=3, width=2, batch=2):

@@ -1,35 +1,126 @@
 """What `keras.ops` lacks: loops over tiles, products, searches, gradients."""
 
+import functools
+
 import keras
 from keras import ops
 
+NO_FORWARD_MODE = (
+    "TensorFlow has no forward-mode derivative of a custom gradient in a "
+    "tf.function, which the streamed forms of a non-local block have. Run the "
+    "ForwardAccumulator eagerly, nest GradientTapes instead, or give the block "
+    'implementation="matrix".'
+)
 
-def with_gradient(forward, backward):
-    """Gives a function its gradient in closed form, on every backend.
+
+def with_gradient(forward, backward, second):
+    """Gives a function its gradients in closed form.
+
+    What `backward` gets of the forward pass is cut off from all derivatives,
+    which `second` makes up for. That one computes with nothing but its
+    arguments, in operations with gradients, so that every order is right.
+
+    JAX differentiates `forward` itself: its `over_tiles` forgets tiles, too,
+    and gives forward-mode derivatives, which closed forms exclude there.
 
     Args:
-        forward: Function of tensors that returns `(y, saved)`, one tensor and
-            a tuple of tensors.
-        backward: Function `(*saved, dy)` that returns a tuple with the
-            gradient for each argument of `forward`.
+        forward: Function of tensors that returns a tuple of `y` and of what
+            else `backward` is to have.
+        backward: Function `(*inputs, *results of forward, dy)` that returns a
+            tuple with the gradient of each input.
+        second: Function `(*inputs, dy, *weights)`, a weight for each result
+            of `backward`, that returns a tuple with the gradient of their
+            weighted sum with respect to each input and to `dy`.
 
     Returns:
-        A function of the same arguments that returns `y`.
+        A function of the same arguments as `forward` that returns `y`.
     """
+    if keras.backend.backend() == "jax":
+        return lambda *inputs: forward(*inputs)[0]
+    gradient = functools.partial(_gradient, backward, second)
 
-    @ops.custom_gradient
     def function(*inputs):
-        y, saved = forward(*inputs)
-        # PyTorch would hold `y` by its own gradient for ever.
-        saved = [ops.stop_gradient(x) for x in saved]
+        inputs = map(ops.convert_to_tensor, inputs)
+        return _custom(forward, gradient, outputs=1)(*inputs)[0]
 
-        def gradient(*upstream, **named):
-            # PyTorch passes the inputs first and names the gradient of y.
-            return backward(*saved, named.get("upstream", upstream[0]))
+    return function
 
-        return y, gradient
 
-    return lambda *inputs: function(*map(ops.convert_to_tensor, inputs))
+def _gradient(backward, second, inputs, results, dy):
+    """What `backward` returns, as a function that has a gradient itself."""
+
+    def first(*tensors):
+        return backward(*tensors[:-1], *results, tensors[-1])
+
+    def gradient(tensors, _, *weights):
+        return second(*tensors, *weights)
+
+    return _custom(first, gradient)(*inputs, dy)
+
+
+def _custom(forward, gradient, outputs=None):
+    """A function that is differentiated by `gradient` and by nothing else.
+
+    Args:
+        forward: Function of tensors that returns a tuple of them.
+        gradient: Function `(inputs, results of forward, *upstream)`.
+        outputs: Integer, how many results of `forward` the function returns.
+            `None` for all.
+    """
+    if keras.backend.backend() == "torch":
+        apply = _torch_function().apply
+        return lambda *inputs: apply(forward, gradient, outputs, *inputs)
+
+    import tensorflow as tf
+
+    @tf.custom_gradient
+    def function(*inputs):
+        # Tapes would record and keep what is computed of the inputs.
+        results = forward(*map(_cut_off, inputs))
+        kept = list(map(tf.stop_gradient, results))
+        return results[:outputs], lambda *dy: gradient(inputs, kept, *dy)
+
+    return function
+
+
+def _cut_off(x):
+    import tensorflow as tf
+
+    if not tf.executing_eagerly():
+        # In graphs, forward accumulators do not see custom gradients, but
+        # look at each operation, used or not.
+        tf.raw_ops.PreventGradient(input=x, message=NO_FORWARD_MODE)
+    return tf.stop_gradient(x)
+
+
+@functools.cache
+def _torch_function():
+    """That of Keras takes one output, and no transform of `torch.func`."""
+    import torch
+
+    class Function(torch.autograd.Function):
+        generate_vmap_rule = True
+
+        @staticmethod
+        def forward(forward, gradient, outputs, *inputs):
+            return forward(*inputs)
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            _, ctx.gradient, ctx.outputs, *inputs = inputs
+            ctx.inputs = len(inputs)
+            ctx.save_for_backward(*inputs, *output)
+            if ctx.outputs is not None:
+                ctx.mark_non_differentiable(*output[ctx.outputs :])
+
+        @staticmethod
+        def backward(ctx, *upstream):
+            tensors = ctx.saved_tensors
+            inputs, results = tensors[: ctx.inputs], tensors[ctx.inputs :]
+            dy = upstream[: ctx.outputs]
+            return None, None, None, *ctx.gradient(inputs, results, *dy)
+
+    return Function
 
 
 def matmul_transposed(a, b):
@@ -52,16 +143,28 @@ def has_fused_attention(theta, g):
     return torch and theta.shape[-1] == g.shape[-1]
 
 
-def fused_attention(theta, phi, g):
-    """`softmax(theta phi^T) g`, with its gradient, by a kernel of PyTorch."""
+def fused_attention(theta, phi, g, backward, second):
+    """`softmax(theta phi^T) g` by a kernel of PyTorch.
+
+    The gradients of that kernel have none themselves. `backward` and `second`
+    take its place where such are asked for, see `with_gradient`.
+    """
     import torch
 
     # The kernel wants an axis of heads: (B, 1, N, C).
-    theta, phi, g = (x[:, None] for x in (theta, phi, g))
     y = torch.nn.functional.scaled_dot_product_attention(
-        theta, phi, g, scale=1.0
-    )
-    return y[:, 0]
+        theta[:, None], phi[:, None], g[:, None], scale=1.0
+    )[:, 0]
+
+    def gradient(inputs, results, dy):
+        if not torch.is_grad_enabled():  # without `create_graph`
+            return None, None, None, dy
+        return *_gradient(backward, second, inputs[:3], results, dy), None
+
+    # PyTorch saves no tensor that is an input and an output, but a view.
+    return _custom(lambda *inputs: (inputs[3][:],), gradient)(theta, phi, g, y)[
+        0
+    ]
 
 
 def over_tiles(body, carry, tiles, outputs=1):
@@ -77,6 +180,11 @@ def over_tiles(body, carry, tiles, outputs=1):
         The last `carry`, and the tuple of the tensors `outs`, stacked.
     """
     count = ops.shape(tiles[0])[0]
+    if keras.backend.backend() == "jax":
+        import jax
+
+        # Its gradient computes a tile again. CSE would not cross the loop.
+        body = jax.checkpoint(body, prevent_cse=False)
     if isinstance(count, int) and count == 1:
         carry, outs = body(carry, tuple(x[0] for x in tiles))
         return carry, tuple(out[None] for out in outs)

@@ -37,20 +37,33 @@ def relu_sum(a, b, g):
     Returns:
         Tensor `(batch, queries, width)`.
     """
-    return with_gradient(_forward, _backward)(a, b, g)
+    return with_gradient(_sums, _backward, _second)(a, b, g)
 
 
-def _forward(a, b, g):
-    y, reached = _sums(a, b, g)
-    return y, (a, b, g, reached)
-
-
-def _backward(a, b, g, reached, dy):
+def _backward(a, b, g, y, reached, dy):
     """dL/da_i = dy_i . sum g_j; dL/db_j = g_j . sum dy_i, both where f > 0."""
     dg, reaching = _sums(b, a, dy)
     da = ops.sum(dy * reached, axis=-1)
     db = ops.sum(g * reaching, axis=-1)
     return da, db, dg
+
+
+def _second(a, b, g, dy, u, v, w):
+    """The gradients of `sum(u * da) + sum(v * db) + sum(w * dg)`.
+
+    Where f > 0 does not change, but at single points. So the sum depends on a
+    and b by `dg` alone, and on g and dy by all three.
+    """
+    u, v = ops.expand_dims(u, -1), ops.expand_dims(v, -1)
+    values = ops.concatenate([g, v * g, w], axis=-1)
+    y, reached = (ops.split(x, 3, axis=-1) for x in _sums(a, b, values))
+    values = ops.concatenate([dy, u * dy], axis=-1)
+    reaching = ops.split(_sums(b, a, values)[1], 2, axis=-1)
+    for_dy = u * reached[0] + reached[1] + y[2]
+    for_g = reaching[1] + v * reaching[0]
+    for_a = ops.sum(dy * reached[2], axis=-1)
+    for_b = ops.sum(w * reaching[0], axis=-1)
+    return for_a, for_b, for_g, for_dy
 
 
 def _sums(a, b, g):

@@ -10,6 +10,8 @@ Reference:
 - [Wang et al., 2018, equations 2 and 3](https://arxiv.org/abs/1711.07971)
 """
 
+from functools import partial
+
 from keras import ops
 
 from nonlocal_keras.layers.backend import fused_attention
@@ -42,13 +44,14 @@ def softmax_mean(theta, phi, g, scale=1.0, mask=None):
     """
     theta = theta * scale
     if mask is None and has_fused_attention(theta, g):
-        return fused_attention(theta, phi, g)
+        return fused_attention(theta, phi, g, _backward, _second)
     if mask is None:
-        return with_gradient(_forward, _backward)(theta, phi, g)
+        return with_gradient(_forward, _backward, _second)(theta, phi, g)
     # Where no key is valid the softmax is uniform, over values of zero.
     g = ops.where(ops.expand_dims(mask, -1), g, 0.0)
     bias = ops.where(mask, ops.zeros((), g.dtype), EXCLUDED)  # (B, M)
-    return with_gradient(_forward, _backward)(theta, phi, g, bias)
+    functions = (partial(f, bias=bias) for f in (_forward, _backward, _second))
+    return with_gradient(*functions)(theta, phi, g)
 
 
 def tile_rows(queries, keys):
@@ -64,17 +67,48 @@ def tile_rows(queries, keys):
     return ops.minimum(most, queries)
 
 
-# Each of the following sees one sample: theta (N, C), phi (M, C), g (M, C'),
-# y and dy (N, C') and, where there is a mask, bias (M,).
+# The bias is that of the keys, (B, M), or None.
 
 
-def _forward(theta, phi, g, *bias):
+def _forward(theta, phi, g, bias=None):
+    """`y`, (B, N, C')."""
+    (y,) = _over_samples(_sample, (theta, phi, g), bias, outputs=1)
+    return (ops.reshape(y, (*ops.shape(theta)[:2], g.shape[-1])),)
+
+
+def _backward(theta, phi, g, y, dy, bias=None):
+    """The gradients of `sum(y * dy)` for theta, phi and g."""
+    # What the softmax takes from the gradient of each logit of a query.
+    mean = ops.sum(dy * y, axis=-1, keepdims=True)  # (B, N, 1)
+    tensors = (theta, phi, g, dy, mean)
+    grads = _over_samples(_sample_gradient, tensors, bias, outputs=3)
+    return _shaped_like(grads, tensors)
+
+
+def _second(theta, phi, g, dy, u, v, w, bias=None):
+    """The gradients for theta, phi, g and dy of the sum of `_backward`.
+
+    That is of `sum(u * dtheta) + sum(v * dphi) + sum(w * dg)`.
+    """
+    tensors = (theta, phi, g, dy, u, v, w)
+    grads = _over_samples(_sample_second, tensors, bias, outputs=4)
+    return _shaped_like(grads, tensors)
+
+
+def _over_samples(function, tensors, bias, outputs):
     def sample(_, tensors):
-        return (), (_sample(*tensors),)
+        return (), function(*tensors)
 
-    _, (y,) = over_tiles(sample, (), (theta, phi, g, *bias))
-    y = ops.reshape(y, (*ops.shape(theta)[:2], g.shape[-1]))
-    return y, (theta, phi, g, *bias, y)
+    tensors = tensors if bias is None else (*tensors, bias)
+    return over_tiles(sample, (), tensors, outputs)[1]
+
+
+def _shaped_like(grads, tensors):
+    return tuple(ops.reshape(d, ops.shape(x)) for d, x in zip(grads, tensors))
+
+
+# Each of the following sees one sample: theta and u (N, C), phi and v (M, C),
+# g and w (M, C'), y and dy (N, C') and, where there is a mask, bias (M,).
 
 
 def _sample(theta, phi, g, *bias):
@@ -82,23 +116,8 @@ def _sample(theta, phi, g, *bias):
         weights = _weights(*tiles, phi, *bias)
         return (), (ops.matmul(weights, g),)
 
-    rows = tile_rows(ops.shape(theta)[0], ops.shape(phi)[0])
-    _, (y,) = over_tiles(tile, (), (_split(theta, rows),))
-    return _join(y, theta)
-
-
-def _backward(theta, phi, g, *saved):
-    *bias, y, dy = saved
-    # What the softmax takes from the gradient of each logit of a query.
-    mean = ops.sum(dy * y, axis=-1, keepdims=True)  # (B, N, 1)
-
-    def sample(_, tensors):
-        return (), _sample_gradient(*tensors)
-
-    tensors = (theta, phi, g, dy, mean, *bias)
-    _, grads = over_tiles(sample, (), tensors, outputs=3)
-    grads = [ops.reshape(grad, ops.shape(x)) for grad, x in zip(grads, tensors)]
-    return (*grads, *map(ops.zeros_like, bias))
+    _, (y,) = over_tiles(tile, (), _tiles((theta,), phi))
+    return (_join(y, theta),)
 
 
 def _sample_gradient(theta, phi, g, dy, mean, *bias):
@@ -111,16 +130,60 @@ def _sample_gradient(theta, phi, g, dy, mean, *bias):
         dg = dg + ops.matmul(ops.transpose(weights), dy)
         return (dphi, dg), (ops.matmul(dlogits, phi),)
 
-    rows = tile_rows(ops.shape(theta)[0], ops.shape(phi)[0])
     carry = (ops.zeros_like(phi), ops.zeros_like(g))
-    tiles = tuple(_split(x, rows) for x in (theta, dy, mean))
+    tiles = _tiles((theta, dy, mean), phi)
     (dphi, dg), (dtheta,) = over_tiles(tile, carry, tiles)
     return _join(dtheta, theta), dphi, dg
+
+
+def _sample_second(theta, phi, g, dy, u, v, w, *bias):
+    """With weights A, logits S, their gradients dA = dy g^T and
+
+        dS = A * (dA - r),  r = mean of dA under A,
+
+    the sum is `dS * T + A * Q`, where T = u phi^T + theta v^T is the change
+    of S, and Q = dy w^T. Its gradients for A, dA and T give those below.
+    """
+
+    def tile(carry, tiles):
+        theta, dy, u = tiles
+        weights = _weights(theta, phi, *bias)  # (rows, M)
+        dweights = matmul_transposed(dy, g)
+        change = matmul_transposed(u, phi) + matmul_transposed(theta, v)
+        excess = change - _mean(weights, change)
+        r = _mean(weights, dweights)
+        for_weights = dweights * excess - r * change + matmul_transposed(dy, w)
+        for_logits = weights * (for_weights - _mean(weights, for_weights))
+        for_change = weights * (dweights - r)
+        for_dweights = weights * excess
+        for_phi, for_g = carry
+        for_phi = for_phi + ops.matmul(ops.transpose(for_logits), theta)
+        for_phi = for_phi + ops.matmul(ops.transpose(for_change), u)
+        for_g = for_g + ops.matmul(ops.transpose(for_dweights), dy)
+        for_theta = ops.matmul(for_logits, phi) + ops.matmul(for_change, v)
+        for_dy = ops.matmul(for_dweights, g) + ops.matmul(weights, w)
+        return (for_phi, for_g), (for_theta, for_dy)
+
+    carry = (ops.zeros_like(phi), ops.zeros_like(g))
+    tiles = _tiles((theta, dy, u), phi)
+    (for_phi, for_g), (for_theta, for_dy) = over_tiles(
+        tile, carry, tiles, outputs=2
+    )
+    return _join(for_theta, theta), for_phi, for_g, _join(for_dy, dy)
 
 
 def _weights(theta, phi, *bias):
     logits = matmul_transposed(theta, phi)
     return ops.softmax(logits + bias[0] if bias else logits, axis=-1)
+
+
+def _mean(weights, x):
+    return ops.sum(weights * x, axis=-1, keepdims=True)
+
+
+def _tiles(tensors, phi):
+    rows = tile_rows(ops.shape(tensors[0])[0], ops.shape(phi)[0])
+    return tuple(_split(x, rows) for x in tensors)
 
 
 def _split(x, rows):
