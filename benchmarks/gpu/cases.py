@@ -21,7 +21,7 @@ PRECISIONS = ("bfloat16", "float32")
 # Products of float32 in models may use the format of 19 bits that matrix
 # units have; both sides are told so. Those of the operation may not.
 MODEL_PRECISIONS = ("bfloat16", "tf32")
-POSITIONS = (3136, 12544, 784, 50176)
+POSITIONS = (3136, 12544, 50176, 784)
 FORMS = ("embedded_gaussian", "dot_product", "concatenation", "gaussian")
 SOFTMAX = ("embedded_gaussian", "gaussian")
 # (frames, clips at a time, what is done)
@@ -68,8 +68,11 @@ def operations(backend, small):
 
 def operation_ways(case):
     """Ours, the form that builds the matrix, and those of others."""
-    peers = ("mmcv",) if case["backend"] == "torch" else ()
-    fused = ("attention",) if case["pairwise"] in SOFTMAX else ()
+    torch = case["backend"] == "torch"
+    peers = ("mmcv",) if torch else ()
+    # JAX's takes values of the width of the queries alone.
+    takes = SOFTMAX if torch else SOFTMAX[:1]
+    fused = ("attention",) if case["pairwise"] in takes else ()
     return ("ours", *peers, *fused, "matrix")
 
 
