@@ -52,6 +52,12 @@ _BATCH_SIZE = flags.DEFINE_integer(
 _LEARNING_RATE = flags.DEFINE_float(
     "learning_rate", None, "The highest learning rate."
 )
+_FPS = flags.DEFINE_float(
+    "fps",
+    None,
+    "Frames per second for which the stride of clips is meant: clips count "
+    "time. Without it they count frames.",
+)
 _RESUME = flags.DEFINE_bool(
     "resume",
     True,
@@ -86,7 +92,7 @@ def read_experiment():
                 f"Received: {assignment!r}"
             )
         changes[name] = value
-    for flag in (_STEPS, _BATCH_SIZE, _LEARNING_RATE):
+    for flag in (_STEPS, _BATCH_SIZE, _LEARNING_RATE, _FPS):
         if flag.value is not None:
             changes[flag.name] = flag.value
     return experiments.get_experiment(_EXPERIMENT.value).override(changes)
@@ -163,6 +169,7 @@ def publish(experiment, model, row, test):
                 "channels": "RGB",
                 "mean": list(spec.mean),
                 "std": list(spec.std),
+                **_more_input(spec),
             },
             "views": {
                 "clips": experiment.test_clips,
@@ -199,6 +206,16 @@ def publish(experiment, model, row, test):
     print(f'zoo.load("{record.name}") predicts the same')
 
 
+def _more_input(spec):
+    """The fields of a clip that most models have no use for."""
+    more = {}
+    if spec.resize is not None:
+        more["resize"] = list(spec.resize)
+    if spec.fps is not None:
+        more["fps"] = spec.fps
+    return more
+
+
 def command():
     given = [
         f"--{flag.name}={flag.value}"
@@ -208,6 +225,7 @@ def command():
             _STEPS,
             _BATCH_SIZE,
             _LEARNING_RATE,
+            _FPS,
         )
         if flag.present
     ]

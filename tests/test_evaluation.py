@@ -54,6 +54,27 @@ def test_views_are_averaged_per_video(reader):
     assert result.protocol.startswith("2 x 3 views of 4 frames, stride 2")
 
 
+def test_the_protocol_says_what_is_unusual(tmp_path):
+    root = videos.write_classes(tmp_path / "test", each=1, frames=8)
+    spec = data.ClipSpec(
+        frames=4,
+        stride=2,
+        size=24,
+        short_side=(24, 24),
+        resize=(32, 24),
+        fps=30,
+    )
+    reader = data.ClipReader(data.list_videos(root), spec)
+    result = nonlocal_keras.evaluate(
+        always_a, reader, clips=2, rule="pyslowfast", progress=False
+    )
+    assert result.protocol == (
+        "2 x 1 views of 4 frames, stride 2 at 30 frames per second, placed as "
+        "by pyslowfast, of frames stretched to 32 x 24, 24 pixels; mean of "
+        "probabilities"
+    )
+
+
 def test_without_a_readable_video_there_is_no_accuracy(reader, tmp_path):
     for path in (tmp_path / "test").glob("*/*"):
         path.write_bytes(b"")

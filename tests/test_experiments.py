@@ -67,6 +67,10 @@ def test_an_unknown_field_suggests_near_ones():
         ("test_crops", "5", "1, 3 or 10"),
         ("seed", "-1", "a whole number below"),
         ("flip", "1", "of type bool"),
+        ("fps", "0", "a number above 0, or None"),
+        ("fps", "many", "a number above 0, or None"),
+        ("resize", "(340,)", "two whole numbers (width, height), or None"),
+        ("resize", "340", "two whole numbers (width, height), or None"),
         ("render_sizes", "(1, 2)", "three positive whole numbers"),
         ("cache_bytes", "{[]: 1}", "a whole number of at least 0"),
     ],
@@ -76,6 +80,14 @@ def test_a_nonsense_value_is_refused(name, value, words):
         longrange().override({name: value})
     assert str(caught.value).startswith(f"`{name}` must be {words}")
     assert f"Received: {name}={value!r}" in str(caught.value)
+
+
+def test_clips_that_count_time_and_are_stretched_are_overrides():
+    assert longrange().clip_spec.fps is longrange().clip_spec.resize is None
+    changed = longrange().override({"fps": "30", "resize": "(48, 36)"})
+    assert changed.clip_spec.fps == 30.0
+    assert changed.clip_spec.resize == (48, 36)
+    assert changed.override({"fps": "None", "resize": None}) == longrange()
 
 
 def test_fields_that_do_not_fit_together_are_refused():

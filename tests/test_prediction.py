@@ -66,6 +66,33 @@ def test_views_are_averaged_as_asked(model, video, average):
     assert not np.allclose(expected["probabilities"], expected["logits"])
 
 
+def test_views_lie_where_the_rule_puts_them(model, video):
+    spread(model)
+    listed = data.VideoList([str(video)], [0], ("?",))
+    spec = data.ClipSpec.from_config(PREPROCESSING)
+    found = {}
+    for rule in ("vnl", "mmaction2_v0"):
+        found[rule] = predict_video(model, video, clips=3, rule=rule)
+        views = data.ClipReader(listed, spec).test_views(0, 3, rule=rule)
+        expected = np.asarray(model(spec.normalize(views), training=False))
+        np.testing.assert_allclose(
+            found[rule], expected.mean(axis=0), atol=1e-5
+        )
+    assert not np.allclose(found["vnl"], found["mmaction2_v0"])
+
+
+def test_a_model_that_counts_time_is_predicted_so(model, video):
+    spread(model)
+    frames = predict_video(model, video)
+    # The video has 10 frames per second, so that the clip is longer.
+    model.preprocessing = {**PREPROCESSING, "fps": 4}
+    timed = predict_video(model, video)
+    whole = data.read_frames(video, range(12), 32)
+    expected = model.predict(model.preprocess(whole, fps=10), verbose=0)[0]
+    np.testing.assert_allclose(timed, expected, atol=1e-5)
+    assert not np.allclose(timed, frames)
+
+
 def test_a_window_slides_over_larger_crops(model, video):
     spread(model)
     found = predict_video(model, video, size=64, window=(2, 1, 1))

@@ -17,7 +17,7 @@ class Experiment:
             same clips and compared.
         family: String, the family of the models.
         dataset: String, name of the data set in reports and in the zoo.
-        frames, stride, size, short_side, flip, mean, std: As in
+        frames, stride, size, short_side, flip, mean, std, resize, fps: As in
             `nonlocal_keras.data.ClipSpec`.
         steps: Integer, number of updates.
         batch_size: Integer, clips per update over all replicas.
@@ -47,6 +47,8 @@ class Experiment:
     flip: bool = True
     mean: tuple = (0.45, 0.45, 0.45)
     std: tuple = (0.225, 0.225, 0.225)
+    resize: tuple | None = None
+    fps: float | None = None
     steps: int = 400_000
     batch_size: int = 64
     optimizer: str = "sgd"
@@ -72,6 +74,8 @@ class Experiment:
             self.flip,
             tuple(self.mean),
             tuple(self.std),
+            self.resize,
+            self.fps,
         )
 
     def override(self, assignments):

@@ -66,6 +66,14 @@ RULES = {
         lambda value: _are_numbers(value) and min(value) > 0,
         "three numbers above 0",
     ),
+    "resize": (
+        lambda value: len(value) == 2 and all(map(_is_integer(1), value)),
+        "two whole numbers (width, height), or None",
+    ),
+    "fps": (
+        lambda value: _is_number(value) and value > 0,
+        "a number above 0, or None to count frames",
+    ),
     "steps": _COUNT,
     "batch_size": _POSITIVE,
     "learning_rate": _RATE,
@@ -91,6 +99,8 @@ RULES = {
         "three positive whole numbers, or ()",
     ),
 }
+# Fields that may be `None`, and an example of what they are if they are not.
+OPTIONAL = {"resize": (340, 256), "fps": 30.0}
 
 
 def checked(name, value, usual):
@@ -106,6 +116,10 @@ def checked(name, value, usual):
         ValueError: If it is of another type or breaks the rule of the field.
     """
     found = value
+    if name in OPTIONAL:
+        if value is None or value == "None":
+            return None
+        usual = OPTIONAL[name]
     # Whatever the schedule is in the recipe, it may be a word or a tuple.
     if isinstance(value, str) and (
         not isinstance(usual, str) or name == "schedule"
