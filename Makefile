@@ -9,7 +9,10 @@ ANY_BACKEND = $(shell grep -l "any_backend" tests/test_*.py)
 # The peers' own Python, which `benchmarks/peers.sh` makes.
 PEERS = build/benchmarks/torch
 
-.PHONY: train test test-all test-torch zoo parity bench lint format clean
+# The oldest TensorFlow that setup.cfg promises.
+OLDEST = tensorflow==2.16.*
+
+.PHONY: train test test-all test-torch test-oldest zoo parity bench lint format clean
 
 train: .venv/.base
 	$(BIN)/python train.py
@@ -25,6 +28,10 @@ test-all: .venv/.test
 # PyTorch is a large download, so it has an environment of its own.
 test-torch: .venv-torch/.test
 	KERAS_BACKEND=torch .venv-torch/bin/python -m pytest -m "not slow" -n 2 $(ANY_BACKEND)
+
+# The fast suite on the oldest TensorFlow, in an environment of its own.
+test-oldest: .venv-oldest/.test
+	.venv-oldest/bin/python -m pytest -m "not slow" -n 2
 
 # Trains the models that ship with the package, and puts them into it.
 zoo: .venv/.base
@@ -53,7 +60,7 @@ format: .venv/.test
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv .venv-torch build *.egg-info .pytest_cache .ruff_cache
+	rm -rf .venv .venv-torch .venv-oldest build *.egg-info .pytest_cache .ruff_cache
 
 .venv/.base: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -67,6 +74,11 @@ clean:
 .venv-torch/.test: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv-torch
 	.venv-torch/bin/python -m pip install --quiet --editable ".[test]" torch
+	touch $@
+
+.venv-oldest/.test: setup.cfg pyproject.toml
+	$(PYTHON) -m venv .venv-oldest
+	.venv-oldest/bin/python -m pip install --quiet --editable ".[test]" "$(OLDEST)"
 	touch $@
 
 .venv/.bench: .venv/.base

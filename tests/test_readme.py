@@ -160,6 +160,9 @@ def test_no_shell_command_goes_unchecked():
         "export SLOWFAST=$PWD/SlowFast",
         "peer=build/benchmarks/torch/bin/python",
         "pip install .",
+        # tests/test_packaging.py holds the list to that of the package.
+        "pip install -r requirements-without-tensorflow.txt jax",
+        "pip install --no-deps .",
         # Hours, and gigabytes of other projects.
         "benchmarks/parity/run.sh .venv/bin/python build/parity",
     }
