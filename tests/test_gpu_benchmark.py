@@ -226,5 +226,19 @@ def operation_of_torch():
     return case
 
 
+def test_half_precision_comes_first_and_then_the_rounds_of_ways():
+    told = [
+        {"n": n, "precision": p} for p in ("bfloat16", "tf32") for n in (1, 2)
+    ]
+    found = cases.in_rounds(told, lambda case: (("ours",), ("peer", "graph")))
+    assert [(c["precision"], c["n"], ways) for c, ways in found][:5] == [
+        ("bfloat16", 1, ("ours",)),
+        ("bfloat16", 2, ("ours",)),
+        ("bfloat16", 1, ("peer", "graph")),
+        ("bfloat16", 2, ("peer", "graph")),
+        ("tf32", 1, ("ours",)),
+    ]
+
+
 def test_no_part_is_without_seconds_and_all_end_within_8_minutes():
     assert sum(cases.PARTS.values()) + cases.GRACE <= 480

@@ -6,15 +6,16 @@ matter most come first, since what a part's seconds do not reach is left out.
 
 from benchmarks import op_cases
 
-# Seconds of each part: no other case begins after them, and a process that
-# goes on for `GRACE` more is ended. Together less than 8 minutes.
+# Seconds of each part where all are asked for, which is less than 8 minutes;
+# those that a part leaves go to the parts after it. No other case begins after
+# them, and a process that goes on for `GRACE` more is ended.
 PARTS = {
     "operation_torch": 80,
-    "models_torch": 90,
-    "operation_jax": 55,
-    "models_jax": 95,
-    "compiled": 85,
-    "tests": 65,
+    "models_torch": 100,
+    "operation_jax": 60,
+    "models_jax": 100,
+    "compiled": 65,
+    "tests": 60,
 }
 GRACE = 10
 PRECISIONS = ("bfloat16", "float32")
@@ -59,21 +60,25 @@ def operations(backend, small):
             "precision": precision,
             "training": training,
         }
+        for precision in PRECISIONS
         for positions in (SMALL_POSITIONS if small else POSITIONS)
         for pairwise in FORMS
-        for precision in PRECISIONS
         for training in (False, True)
     ]
 
 
 def operation_ways(case):
-    """Ours, the form that builds the matrix, and those of others."""
-    torch = case["backend"] == "torch"
-    peers = ("mmcv",) if torch else ()
+    """Ours, those of others, and ours where it builds the matrix; in rounds.
+
+    A program of JAX takes seconds to compile, so that the last round is for
+    what is of least interest.
+    """
+    if case["backend"] == "torch":
+        fused = ("attention",) if case["pairwise"] in SOFTMAX else ()
+        return (("ours", "mmcv", *fused, "matrix"),)
     # JAX's takes values of the width of the queries alone.
-    takes = SOFTMAX if torch else SOFTMAX[:1]
-    fused = ("attention",) if case["pairwise"] in takes else ()
-    return ("ours", *peers, *fused, "matrix")
+    fused = ("attention",) if case["pairwise"] == SOFTMAX[0] else ()
+    return (("ours", *fused), ("matrix",))
 
 
 def models(backend, small):
@@ -104,22 +109,46 @@ def model_ways(case):
     if case["backend"] == "jax":
         return (("ours",),)
     if case["work"] == "training":
-        return (("ours", "peer_last"), ("peer_first",))
+        return (("ours", "peer_last"), (), ("peer_first",))
     half = ("peer_half",) if case["precision"] == "bfloat16" else ()
     return (
         ("ours", "peer_last", *half),
         ("peer_graph",),
-        ("peer_first",),
-        ("ours_graph",),
+        ("peer_first", "ours_graph"),
     )
 
 
 def compiled(small):
-    """Cases that `torch.compile` is given, with their ways."""
+    """Cases that `torch.compile` is given, with their ways.
+
+    Each takes a minute, and has a process of its own.
+    """
     chosen = [c for c in models("torch", small) if c["precision"] == "bfloat16"]
-    theirs = [(case, "peer_compiled") for case in chosen]
-    ours = [(case, "ours_compiled") for case in chosen[:1]]
-    return theirs + ours
+    return [
+        *((case, _compiled_ways("peer", case)) for case in chosen),
+        (chosen[0], _compiled_ways("ours", chosen[0])),
+    ]
+
+
+def _compiled_ways(side, case):
+    if case["work"] == "training":
+        return [f"{side}_compiled"]
+    return [f"{side}_compiled", f"{side}_compiled_graph"]
+
+
+def in_rounds(told, ways):
+    """Pairs of a case and the ways of a round: half precision comes first.
+
+    Args:
+        told: List of cases.
+        ways: Function from a case to its rounds of ways.
+    """
+    for precision in dict.fromkeys(case["precision"] for case in told):
+        chosen = [case for case in told if case["precision"] == precision]
+        rounds = max(len(ways(case)) for case in chosen)
+        for number in range(rounds):
+            for case in chosen:
+                yield from ((case, way) for way in ways(case)[number:][:1])
 
 
 def tests(backend):

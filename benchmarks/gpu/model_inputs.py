@@ -8,6 +8,19 @@ import numpy as np
 from benchmarks import model_cases
 
 
+def checkpoint(folder, case):
+    """The path of a checkpoint of PySlowFast, drawn if it is not there."""
+    path = folder / f"{case['model']}.pth"
+    if not path.exists():
+        from benchmarks import model_peers
+
+        net, _ = model_peers.pyslowfast(case)
+        model_peers.draw(net)
+        told = {"project": "pyslowfast", "checkpoint": path}
+        model_peers.save(net, told)
+    return path
+
+
 @functools.lru_cache
 def _converted(checkpoint, frames, size, policy):
     """Our model of a checkpoint of PySlowFast, and its weights at first."""

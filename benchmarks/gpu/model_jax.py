@@ -19,14 +19,15 @@ TOGETHER = 3
 
 def main():
     desk = worker.begin()
-    checkpoint = desk.folder / "nl_i3d.pth"
-    if not checkpoint.exists():
-        raise FileNotFoundError(
-            f"{checkpoint} must be there: the part models_torch leaves it."
-        )
+    checkpoint = model_inputs.checkpoint(desk.folder, desk.cases[0])
+    # Half precision, and what is compiled in less time, come first.
+    told = sorted(
+        desk.cases,
+        key=lambda c: (c["precision"], model_cases.is_training(c)),
+    )
     with concurrent.futures.ThreadPoolExecutor(TOGETHER) as threads:
-        for start in range(0, len(desk.cases), TOGETHER):
-            some = desk.cases[start : start + TOGETHER]
+        for start in range(0, len(told), TOGETHER):
+            some = told[start : start + TOGETHER]
             _measure_some(desk, threads, some, checkpoint)
 
 
@@ -42,19 +43,18 @@ def _measure_some(desk, threads, some, checkpoint):
             desk.fail(case, "ours", error)
             continue
         begun.append((case, threads.submit(traced.compile), arguments))
-    # Compilers try kernels out on the device: nothing is timed meanwhile.
-    concurrent.futures.wait([found for _, found, _ in begun])
+    desk.wait([found for _, found, _ in begun])
     for case, compiling, arguments in begun:
         desk.attempt(
             case,
             "ours",
-            lambda: _measure(desk, case, compiling.result(), arguments),
+            lambda: _measure(desk, case, worker.compiled(compiling), arguments),
         )
         if case in model_inputs.profiled(desk):
             desk.attempt(
                 case,
                 "profile",
-                lambda: _profile(case, compiling.result(), arguments),
+                lambda: _profile(case, worker.compiled(compiling), arguments),
             )
 
 

@@ -22,28 +22,22 @@ from benchmarks.gpu import worker
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 RATE, MOMENTUM = 1e-4, 0.9
 # Ways of inference that keep the weights of PySlowFast in bfloat16.
-HALF = ("half", "graph", "compiled")
+HALF = {"half", "graph", "compiled"}
 
 
 def main():
     desk = worker.begin()
     torch.backends.cudnn.benchmark = True
-    rounds = max(len(cases.model_ways(case)) for case in desk.cases)
-    for number in range(rounds):
-        for case in desk.cases:
-            for way in _ways(desk, case, number):
-                desk.attempt(case, way, lambda: _measure(desk, case, way))
-                _free()
-    for case in model_inputs.profiled(desk):
-        desk.attempt(case, "profile", lambda: _profile(desk, case))
-        _free()
-
-
-def _ways(desk, case, number):
+    told = cases.in_rounds(desk.cases, cases.model_ways)
     if desk.ways is not None:
-        return desk.ways if number == 0 else ()
-    rounds = cases.model_ways(case)
-    return rounds[number] if number < len(rounds) else ()
+        told = [(case, desk.ways) for case in desk.cases]
+    for case, ways in told:
+        for way in ways:
+            desk.attempt(case, way, lambda: _measure(desk, case, way))
+            _free()
+            if way == "ours" and case in model_inputs.profiled(desk):
+                desk.attempt(case, "profile", lambda: _profile(desk, case))
+                _free()
 
 
 def _free():
@@ -54,28 +48,29 @@ def _free():
 
 def _measure(desk, case, way):
     expected = _expected(desk, case)
-    side, _, how = way.partition("_")
+    side, *how = way.split("_")
     made = (_ours if side == "ours" else _peer)(desk, case, how)
     call = _call(case, *made)
-    if how == "compiled":
+    first = None
+    if "compiled" in how:
         # The kernels are chosen here, before the others must wait.
         first = call()
     with desk.device():
         _allow_tf32(case["precision"] == "tf32")
-        if how == "graph":
+        if "graph" in how:
             call = _graph(call)
-        if how != "compiled":
-            first = call()
+        # A step of training has another loss when it is done again.
+        first = call() if first is None else first
         name = "loss" if _is_training(case) else "logits"
         found = {name: first.float().cpu().numpy()}
         row = clock.with_torch([call])
-    if how == "graph":
+    if "graph" in how:
         row.pop("extra_mb", None)  # Its memory is allocated beforehand.
     return {"difference": model_inputs.differences(expected, found), **row}
 
 
 def _profile(desk, case):
-    made = _ours(desk, case, "")
+    made = _ours(desk, case, [])
     call = _call(case, *made)
     _allow_tf32(case["precision"] == "tf32")
     call()
@@ -94,22 +89,20 @@ def _allow_tf32(allow):
 def _peer(desk, case, how):
     """The function to logits, its parameters' optimizer, and the context."""
     net, call = model_peers.pyslowfast(case)
-    model_peers.load(net, _checkpoint(desk, case))
+    model_peers.load(net, model_inputs.checkpoint(desk.folder, case))
     half = case["precision"] == "bfloat16"
-    weights = half and not _is_training(case) and how in HALF
+    training = _is_training(case)
+    weights = half and not training and not HALF.isdisjoint(how)
     dtype = torch.bfloat16 if weights else torch.float32
     layout = torch.contiguous_format
-    if how != "first":
+    if "first" not in how:
         layout = torch.channels_last_3d
     net = net.to(DEVICE, dtype, memory_format=layout)
-    training = _is_training(case)
     net.train(training)
     clip = torch.from_numpy(model_cases.clip(case)).movedim(-1, 1)
     clip = clip.to(DEVICE, dtype).contiguous(memory_format=layout)
-    if how == "compiled":
-        # The mode that also makes a CUDA graph is for inference.
-        mode = "default" if _is_training(case) else "reduce-overhead"
-        call = torch.compile(call, mode=mode, dynamic=False)
+    if "compiled" in how:
+        call = torch.compile(call, dynamic=False)
     precision = contextlib.nullcontext()
     if half and not weights:
         precision = torch.autocast(DEVICE, torch.bfloat16)
@@ -129,11 +122,12 @@ def _peer(desk, case, how):
 
 
 def _ours(desk, case, how):
-    call = model = model_inputs.ours(case, _checkpoint(desk, case))
+    call = model = model_inputs.ours(
+        case, model_inputs.checkpoint(desk.folder, case)
+    )
     clip = torch.from_numpy(model_cases.clip(case)).to(DEVICE)
-    if how == "compiled":
-        mode = "default" if _is_training(case) else "reduce-overhead"
-        call = torch.compile(model, mode=mode, dynamic=False)
+    if "compiled" in how:
+        call = torch.compile(model, dynamic=False)
     if not _is_training(case):
         return lambda: call(clip, training=False), None
     variables = model.trainable_variables
@@ -195,23 +189,12 @@ def _graph(call):
     return replay
 
 
-def _checkpoint(desk, case):
-    """A drawn checkpoint of PySlowFast, of which ours is made."""
-    path = desk.folder / f"{case['model']}.pth"
-    if not path.exists():
-        net, _ = model_peers.pyslowfast(case)
-        model_peers.draw(net)
-        told = {"project": "pyslowfast", "checkpoint": path}
-        model_peers.save(net, told)
-    return path
-
-
 def _expected(desk, case):
     """The file of what PySlowFast gives in float32, without rounding."""
     file = model_inputs.expected_path(desk.folder, case)
     if not file.exists():
         exact = {**case, "precision": "float32"}
-        made = _peer(desk, exact, "first")
+        made = _peer(desk, exact, ["first"])
         run = _call(case, *made)
         _allow_tf32(False)
         torch.backends.cudnn.benchmark = False  # It runs once.

@@ -18,22 +18,23 @@ from benchmarks.gpu import profiles
 from benchmarks.gpu import worker
 
 # Cases whose programs are compiled at the same time.
-TOGETHER = 8
+TOGETHER = 4
 
 
 def main():
     desk = worker.begin()
+    told = list(cases.in_rounds(desk.cases, cases.operation_ways))
     with concurrent.futures.ThreadPoolExecutor(8) as threads:
-        for start in range(0, len(desk.cases), TOGETHER):
-            _measure_some(desk, threads, desk.cases[start : start + TOGETHER])
+        for start in range(0, len(told), TOGETHER):
+            _measure_some(desk, threads, told[start : start + TOGETHER])
 
 
 def _measure_some(desk, threads, some):
     begun = []
-    for case in some:
+    for case, ways in some:
         if desk.is_over():
             return
-        for way in cases.operation_ways(case):
+        for way in ways:
             needed = op_inputs.lacks_memory(case, way, _free_gb())
             if needed:
                 desk.attempt(case, way, lambda: {"needed_gb": needed})
@@ -45,15 +46,18 @@ def _measure_some(desk, threads, some):
                 desk.fail(case, way, error)
                 continue
             begun.append((case, way, threads.submit(traced.compile)))
-    # Compilers try kernels out on the device: nothing is timed meanwhile.
-    concurrent.futures.wait([found for *_, found in begun])
+    desk.wait([found for *_, found in begun])
     for case, way, compiling in begun:
         desk.attempt(
-            case, way, lambda: _measure_way(desk, case, compiling.result())
+            case,
+            way,
+            lambda: _measure_way(desk, case, worker.compiled(compiling)),
         )
         if way == "ours" and profiles.chooses(case):
             desk.attempt(
-                case, "profile", lambda: _profile(case, compiling.result())
+                case,
+                "profile",
+                lambda: _profile(case, worker.compiled(compiling)),
             )
 
 

@@ -9,6 +9,7 @@ from benchmarks.gpu import clock
 from benchmarks.gpu import op_inputs
 from benchmarks.gpu import profiles
 from benchmarks.gpu import worker
+from nonlocal_keras.layers import attend
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
@@ -68,7 +69,8 @@ def _measure_operation(desk, case):
     except Exception as error:
         desk.fail(case, "inputs", error)
         return
-    for way in cases.operation_ways(case):
+    (ways,) = cases.operation_ways(case)
+    for way in ways:
         needed = op_inputs.lacks_memory(case, way, _free_gb())
         if needed:
             desk.attempt(case, way, lambda: {"needed_gb": needed})
@@ -76,16 +78,26 @@ def _measure_operation(desk, case):
             desk.attempt(
                 case, way, lambda: _measure_way(case, way, tensors, file)
             )
-        if DEVICE == "cuda":
-            torch.cuda.empty_cache()
     if profiles.chooses(case):
-        made = _call(case, MAKERS["ours"](case, tensors), tensors["dy"])
-        desk.attempt(case, "profile", lambda: profiles.with_torch(made))
+        copy = {name: x.clone() for name, x in tensors.items()}
+        (made,) = MAKERS["ours"](case, [copy])
+        call = _call(case, made, copy["dy"])
+        desk.attempt(case, "profile", lambda: profiles.with_torch(call))
+    if DEVICE == "cuda":
+        torch.cuda.empty_cache()
 
 
 def _measure_way(case, way, tensors, file):
-    made = _made(case, way, tensors)
-    calls = [_call(case, one, tensors["dy"].clone()) for one in made]
+    size = sum(x.nbytes for x in tensors.values())
+    copies = [
+        {name: x.clone() for name, x in tensors.items()}
+        for _ in range(clock.copies(size))
+    ]
+    made = MAKERS[way](case, copies)
+    calls = [
+        _call(case, one, copy["dy"])
+        for one, copy in zip(made, copies, strict=True)
+    ]
     _, _, back = made[0]
     chosen = torch.from_numpy(op_inputs.rows(case))
     arrays = {
@@ -96,12 +108,6 @@ def _measure_way(case, way, tensors, file):
         "difference": op_inputs.differences(file, arrays),
         **clock.with_torch(calls),
     }
-
-
-def _made(case, way, tensors):
-    size = sum(x.nbytes for x in tensors.values())
-    make = MAKERS[way]
-    return [make(case, tensors) for _ in range(clock.copies(size))]
 
 
 def _call(case, made, dy):
@@ -120,27 +126,38 @@ def _call(case, made, dy):
     return forward_and_backward if case["training"] else forward
 
 
+# Each of the following makes, for each of several copies of the inputs, a
+# function without arguments to the output, the tensors that it reads by name,
+# and a function of a name and a tensor that gives it back as (1, N, C).
+
+
 def _ours(implementation):
-    def make(case, tensors):
-        from nonlocal_keras.layers import attend
-
-        leaves = _leaves(case, tensors)
-
-        def function():
-            return attend.weighted_sum(
-                **leaves,
-                pairwise=case["pairwise"],
-                scale=op_inputs.scale(case),
-                w_f=tensors.get("w_f"),
-                implementation=implementation,
-            )
-
-        return function, leaves, lambda name, x: x
+    def make(case, copies):
+        return [_ours_once(case, tensors, implementation) for tensors in copies]
 
     return make
 
 
-def _attention(case, tensors):
+def _ours_once(case, tensors, implementation):
+    leaves = _leaves(case, tensors)
+
+    def function():
+        return attend.weighted_sum(
+            **leaves,
+            pairwise=case["pairwise"],
+            scale=op_inputs.scale(case),
+            w_f=tensors.get("w_f"),
+            implementation=implementation,
+        )
+
+    return function, leaves, lambda name, x: x
+
+
+def _attention(case, copies):
+    return [_attention_once(case, tensors) for tensors in copies]
+
+
+def _attention_once(case, tensors):
     leaves = _leaves(case, tensors)
 
     def function():
@@ -153,16 +170,17 @@ def _attention(case, tensors):
     return function, leaves, lambda name, x: x
 
 
-def _mmcv(case, tensors):
+def _mmcv(case, copies):
     from benchmarks import op_mmcv
 
-    net = op_mmcv.network(case, tensors).to(DEVICE, _dtype(case))
-    return op_mmcv.operation(net, case, tensors)
+    # Making it takes longer than most of what is measured.
+    net = op_mmcv.network(case, copies[0]).to(DEVICE, _dtype(case))
+    return [op_mmcv.operation(net, case, tensors) for tensors in copies]
 
 
 def _leaves(case, tensors):
     return {
-        name: tensors[name].clone().requires_grad_(case["training"])
+        name: tensors[name].requires_grad_(case["training"])
         for name in op_inputs.NAMES
     }
 

@@ -9,6 +9,7 @@ and appends lines of JSON to the file `rows`: one when a case begins, and one
 with its result. A worker that is ended, or ends itself, leaves what it has.
 """
 
+import concurrent.futures
 import contextlib
 import fcntl
 import gc
@@ -28,6 +29,9 @@ DISTRIBUTIONS = (
     "mmcv-lite",
     "triton",
 )
+
+# Seconds that are left for measuring what has been compiled by then.
+LAST = 8
 
 
 class Desk:
@@ -75,13 +79,16 @@ class Desk:
             result = row = measure()
         except Exception as error:
             traceback.print_exc()
-            row = {"error": f"{type(error).__name__}: {error}"[:300]}
+            words = " ".join(f"{type(error).__name__}: {error}".split())
+            row = {"error": words[:300]}
             broken = "CUDA error" in str(error)
+            # What the frames of the error hold. It takes long otherwise.
+            del error
+            gc.collect()
         row = {**row, "took": round(time.monotonic() - begin, 2)}
         self._write({"case": case, "row": row})
         if broken:
             sys.exit("The device refuses all that comes after such an error.")
-        gc.collect()
         return result
 
     @contextlib.contextmanager
@@ -90,6 +97,18 @@ class Desk:
         with open(self.folder / "device.lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+    def wait(self, compiling):
+        """Waits for programs, but not until there is no time to run them.
+
+        Compilers try kernels out on the device: nothing else is timed
+        meanwhile.
+
+        Args:
+            compiling: List of `concurrent.futures.Future`.
+        """
+        patience = max(self.left() - LAST, 0.0)
+        concurrent.futures.wait(compiling, timeout=patience)
 
     def fail(self, case, way, error):
         """Writes why a case could not even begin."""
@@ -103,6 +122,13 @@ class Desk:
     def _write(self, line):
         with open(self._rows, "a") as file:
             file.write(json.dumps(line) + "\n")
+
+
+def compiled(future):
+    """What a compiler has made, which is not waited for."""
+    if not future.done():
+        raise TimeoutError("it was still being compiled")
+    return future.result()
 
 
 def begin():
