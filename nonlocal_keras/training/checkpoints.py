@@ -3,19 +3,26 @@
 A checkpoint is one `.npz` file of plain arrays: all variables of the model
 (weights, batch statistics, states of random generators), all variables of the
 optimizer and the number of steps done. It is written under another name and
-then renamed, so that a file `step-N.npz` is always complete.
+then renamed, so that a file `step-N.npz` is always complete. It ends with the
+SHA-256 of all that stands before, as the comment of the zip file: whatever
+happens to one byte of it later, it is not taken for whole.
 """
 
+import contextlib
+import hashlib
+import io
 import os
 import pathlib
 import re
-import zipfile
 
 import keras
 import numpy as np
 from absl import logging
 
-_UNREADABLE = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile)
+_SEAL = b"sha256:"
+_SEAL_BYTES = len(_SEAL) + 64
+# The record at the end of a zip file without a comment.
+_ZIP_END, _ZIP_END_BYTES = b"PK\5\6", 22
 
 
 class StepCheckpoint(keras.callbacks.Callback):
@@ -44,34 +51,103 @@ def save(directory, model, keep=2):
 
     Returns:
         The path of the checkpoint.
+
+    Raises:
+        FloatingPointError: If a variable is not finite; nothing is written.
     """
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    step = _steps_done(model)
+    step = steps_done(model)
+    arrays = _arrays(model)
+    for name, array in arrays.items():
+        if not _finite(array):
+            raise FloatingPointError(
+                f"after step {step} the variable {name.partition(':')[2]} "
+                "holds values that are not finite numbers"
+            )
     path = directory / f"step-{step}.npz"
     partial = directory / f".step-{step}.{os.getpid()}.partial"
-    with open(partial, "wb") as file:
-        np.savez(file, **_arrays(model))
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    try:
+        with open(partial, "w+b") as file:
+            np.savez(file, **arrays)
+            _seal(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except BaseException as error:
+        # On a full disk it would take the room of the next try.
+        partial.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            error.filename = str(path)
+        raise
     for old in checkpoints(directory)[keep:]:
         old.unlink()
     return path
 
 
+def remove_partial(directory):
+    """Removes what a killed process has left of a checkpoint.
+
+    Only for who holds the `lock`: the file may be written just now.
+
+    Args:
+        directory: Path of the folder of checkpoints.
+    """
+    for partial in pathlib.Path(directory).glob(".*.partial"):
+        partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def lock(model_dir):
+    """Keeps a folder for one process, until that ends in any way.
+
+    Args:
+        model_dir: Path of the folder, made if missing.
+
+    Raises:
+        ValueError: If another process holds it.
+    """
+    # Slow to import, and models need no lock.
+    import filelock
+
+    model_dir = pathlib.Path(model_dir)
+    model_dir.mkdir(parents=True, exist_ok=True)
+    # The system frees it when a process dies, so it is never stale.
+    held = filelock.FileLock(model_dir / ".lock")
+    try:
+        held.acquire(timeout=0)
+    except filelock.Timeout:
+        raise ValueError(
+            "`model_dir` must not be in use by another run. Wait for its end, "
+            f"or choose another model_dir. Received: model_dir={model_dir}"
+        ) from None
+    try:
+        yield
+    finally:
+        held.release()
+
+
 def checkpoints(directory):
     """Gives the paths of the checkpoints of a folder, newest first."""
+    return [path for _, path in _found(directory)]
+
+
+def newest_step(directory):
+    """Gives the step of the newest checkpoint of a folder, 0 without one."""
+    return next((step for step, _ in _found(directory)), 0)
+
+
+def _found(directory):
     found = []
     for path in pathlib.Path(directory).glob("step-*.npz"):
         match = re.fullmatch(r"step-(\d+)\.npz", path.name)
         if match:
             found.append((int(match[1]), path))
-    return [path for _, path in sorted(found, reverse=True)]
+    return sorted(found, reverse=True)
 
 
 def restore_newest(directory, model):
-    """Puts the newest readable checkpoint into a model and its optimizer.
+    """Puts the newest whole checkpoint into a model and its optimizer.
 
     A damaged file is named in the log, and the one before it is used.
 
@@ -86,20 +162,67 @@ def restore_newest(directory, model):
         ValueError: If a checkpoint is of another model or optimizer.
     """
     model.optimizer.build(model.trainable_variables)
-    for path in checkpoints(directory):
+    found = checkpoints(directory)
+    for path in found:
         try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
-        except _UNREADABLE as error:
-            logging.warning("Cannot read checkpoint %s: %s", path, error)
+            arrays = _read(path)
+        # Libraries raise anything for a file with one wrong byte.
+        except Exception as error:
+            logging.warning(
+                "Leaving out the damaged checkpoint %s: %s: %s",
+                path,
+                type(error).__name__,
+                error,
+            )
             continue
         _assign(model, arrays, path)
-        return _steps_done(model)
+        return steps_done(model)
+    if found:
+        logging.warning(
+            "Not one checkpoint in %s is whole: starting from step 0", directory
+        )
     return 0
 
 
-def _steps_done(model):
+def steps_done(model):
+    """Gives the number of updates that the optimizer has made."""
     return int(keras.ops.convert_to_numpy(model.optimizer.iterations))
+
+
+def _seal(file):
+    """Ends a zip file with a comment: the SHA-256 of all before it."""
+    file.seek(-2, os.SEEK_END)
+    file.write(_SEAL_BYTES.to_bytes(2, "little"))
+    file.seek(0)
+    digest = hashlib.file_digest(file, "sha256").hexdigest()
+    file.seek(0, os.SEEK_END)
+    file.write(_SEAL + digest.encode())
+
+
+def _read(path):
+    """Gives the arrays of a whole checkpoint; raises for any other."""
+    data = path.read_bytes()
+    body, seal = memoryview(data)[:-_SEAL_BYTES], data[-_SEAL_BYTES:]
+    if seal.startswith(_SEAL):
+        if seal != _SEAL + hashlib.sha256(body).hexdigest().encode():
+            raise ValueError("its content is not what was written")
+    elif data[-_ZIP_END_BYTES:].startswith(_ZIP_END):
+        # The zip format has sums of its own, of the arrays alone.
+        logging.warning(
+            "Checkpoint %s is of an earlier version, without a checksum", path
+        )
+    else:
+        raise ValueError("its end, with the checksum, is missing")
+    with np.load(io.BytesIO(data), allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    for name, array in arrays.items():
+        if array.dtype.kind not in "biuf" or not _finite(array):
+            raise ValueError(f"{name} holds values that are no finite numbers")
+    return arrays
+
+
+def _finite(array):
+    return bool(np.isfinite(array).all())
 
 
 def _variables(model):
@@ -123,7 +246,9 @@ def _arrays(model):
 def _assign(model, arrays, path):
     variables = _variables(model)
     wrong = sorted(set(variables) ^ set(arrays)) or [
-        name for name, v in variables.items() if v.shape != arrays[name].shape
+        name
+        for name, v in variables.items()
+        if (v.shape, v.dtype) != (arrays[name].shape, arrays[name].dtype.name)
     ]
     if wrong:
         raise ValueError(
