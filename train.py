@@ -19,16 +19,18 @@ paths and labels: `train/`, or `train.csv`. Of plain class folders without a
     python train.py --experiment=small --data=/data/my_videos
 """
 
+import contextlib
+import os
 import pathlib
+import signal
 import sys
 
-import numpy as np
 from absl import app
 from absl import flags
 from absl import logging
 
-from nonlocal_keras.training import experiments
-from nonlocal_keras.training import strategies
+# All that takes seconds to import stands where it is used: --help, a wrong
+# flag and Ctrl-C are answered at once.
 
 _EXPERIMENT = flags.DEFINE_string(
     "experiment", "longrange", "Name of the recipe."
@@ -43,7 +45,10 @@ _MODEL_DIR = flags.DEFINE_string(
     "model_dir", None, "Folder for checkpoints, logs, report and export."
 )
 _STRATEGY = flags.DEFINE_enum(
-    "strategy", "one_device", strategies.STRATEGIES, "Devices to train on."
+    "strategy",
+    "one_device",
+    ["one_device", "mirrored", "tpu"],
+    "Devices to train on.",
 )
 _STEPS = flags.DEFINE_integer("steps", None, "Number of updates.")
 _BATCH_SIZE = flags.DEFINE_integer(
@@ -72,17 +77,53 @@ _OVERRIDES = flags.DEFINE_multi_string(
 def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f"Not a flag: {argv[1:]}. Flags start with --.")
+    if not flags.FLAGS["verbosity"].present:
+        logging.set_verbosity(logging.WARNING)
+        logging.get_absl_handler().setFormatter(Sentences())
+    with silent_libraries():
+        from nonlocal_keras.training import endings
+    progress = endings.Progress()
+    status = endings.status_of(lambda: run(progress), progress)
+    if status > 128:
+        # Threads that read videos may have work left, which nobody waits for.
+        os._exit(status)
+    return status
+
+
+@contextlib.contextmanager
+def silent_libraries():
+    """Keeps off the screen what libraries write while they start.
+
+    TensorFlow writes some of it whatever it is told. Python's own messages
+    are seen.
+    """
+    if flags.FLAGS["verbosity"].present:
+        yield
+        return
+    stderr, screen = sys.stderr, os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    sys.stderr = open(screen, "w", buffering=1, errors="backslashreplace")
     try:
-        experiment = read_experiment()
-        run(experiment)
-    except ValueError as error:
-        # A wrong setting needs its message, not a stack of calls.
-        logging.debug("Traceback of the error below", exc_info=True)
-        raise SystemExit(f"train.py: {error}") from error
+        yield
+    finally:
+        os.dup2(screen, 2)
+        sys.stderr.close()
+        sys.stderr = stderr
+
+
+class Sentences(logging.PythonFormatter):
+    """Warnings as a person reads them, without their place in the source."""
+
+    def format(self, record):
+        return f"{record.levelname.lower()}: {record.getMessage()}"
 
 
 def read_experiment():
     """The recipe with the changes that the flags make."""
+    from nonlocal_keras.training import experiments
+
     changes = {}
     for assignment in _OVERRIDES.value:
         name, equals, value = assignment.partition("=")
@@ -98,21 +139,33 @@ def read_experiment():
     return experiments.get_experiment(_EXPERIMENT.value).override(changes)
 
 
-def run(experiment):
+def run(progress):
+    from nonlocal_keras.training import checkpoints
+
+    experiment = read_experiment()
+    model_dir = pathlib.Path(_MODEL_DIR.value or f"runs/{_EXPERIMENT.value}")
+    with checkpoints.lock(model_dir):
+        progress.model_dir, progress.experiment = model_dir, experiment
+        progress.resume = _RESUME.value
+        compare(experiment, model_dir)
+
+
+def compare(experiment, model_dir):
+    """Trains and tests the models of an experiment; publishes the best."""
     from nonlocal_keras.evaluation import evaluate
     from nonlocal_keras.training import inputs
     from nonlocal_keras.training import loop
     from nonlocal_keras.training import report
+    from nonlocal_keras.training import strategies
 
-    strategy = strategies.make_strategy(_STRATEGY.value)
-    if experiment.batch_size % strategy.num_replicas_in_sync:
-        raise ValueError(
-            "`batch_size` must be a multiple of the "
-            f"{strategy.num_replicas_in_sync} replicas. "
-            f"Received: batch_size={experiment.batch_size}"
+    with silent_libraries():
+        strategy = strategies.make_strategy(_STRATEGY.value)
+        strategies.check_batch_size(strategy, experiment.batch_size)
+        # The processes that render start with libraries of their own.
+        training, validation, test = inputs.open_readers(
+            experiment, _DATA.value
         )
-    model_dir = pathlib.Path(_MODEL_DIR.value or f"runs/{_EXPERIMENT.value}")
-    training, validation, test = inputs.open_readers(experiment, _DATA.value)
+    print(strategies.describe(strategy))
     rows, trained = [], {}
     for name in experiment.models:
         model, seconds = loop.train(
@@ -145,6 +198,8 @@ def run(experiment):
 
 def publish(experiment, model, row, test):
     """Registers the best model, loads it by name and compares."""
+    import numpy as np
+
     import zoo
     from nonlocal_keras.training import loop
 
@@ -233,5 +288,16 @@ def command():
     return " ".join(["python train.py", *given])
 
 
+def leave_early(number, frame):
+    print("train.py: ended before the first step", file=sys.stderr, flush=True)
+    os._exit(128 + number)
+
+
 if __name__ == "__main__":
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, leave_early)
+    if not any("-verbosity" in argument for argument in sys.argv):
+        # Read when TensorFlow is imported: its errors, no more.
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     app.run(main)

@@ -1,7 +1,9 @@
 """Accuracy on whole videos: views are predicted, then averaged per video."""
 
+import contextlib
 import dataclasses
 import math
+import threading
 from concurrent import futures
 
 import keras
@@ -80,23 +82,25 @@ def evaluate(
 
     Raises:
         ValueError: If no video can be read.
+        FloatingPointError: If a prediction is no finite number.
     """
     predict = model
     if isinstance(model, keras.Model):
         predict = compile_predict(model)
     number, hits, hits5 = 0, 0, 0
     bar = keras.utils.Progbar(len(reader.videos), verbose=int(progress))
-    for views, indices in _batches(reader, clips, crops, batch_size, rule):
-        shape = views.shape
-        scores = predict(reader.spec.normalize(views.reshape(-1, *shape[2:])))
-        scores = keras.ops.convert_to_numpy(scores)
-        scores = scores.reshape(*shape[:2], -1).mean(axis=1)
-        labels = np.array([reader.videos.labels[i] for i in indices])
-        order = np.argsort(-scores, axis=-1, kind="stable")
-        hits += int((order[:, 0] == labels).sum())
-        hits5 += int((order[:, :5] == labels[:, None]).any(axis=1).sum())
-        number += len(labels)
-        bar.add(len(labels))
+    # Closed at an error or Ctrl-C, or the videos ahead would still be read.
+    with contextlib.closing(
+        _batches(reader, clips, crops, batch_size, rule)
+    ) as batches:
+        for views, indices in batches:
+            scores = _scores(predict, reader, views, indices)
+            labels = np.array([reader.videos.labels[i] for i in indices])
+            order = np.argsort(-scores, axis=-1, kind="stable")
+            hits += int((order[:, 0] == labels).sum())
+            hits5 += int((order[:, :5] == labels[:, None]).any(axis=1).sum())
+            number += len(labels)
+            bar.add(len(labels))
     if not number:
         raise ValueError(
             f"Not one of the {len(reader.videos)} videos could be read, so "
@@ -110,6 +114,19 @@ def evaluate(
         skipped=len(reader.skipped),
         protocol=_protocol(reader.spec, clips, crops, rule),
     )
+
+
+def _scores(predict, reader, views, indices):
+    """Gives the mean of the predictions for the views of each video."""
+    shape = views.shape
+    scores = predict(reader.spec.normalize(views.reshape(-1, *shape[2:])))
+    scores = keras.ops.convert_to_numpy(scores)
+    if not np.isfinite(scores).all():
+        raise FloatingPointError(
+            "the model predicts values that are not finite, for "
+            f"{reader.videos.paths[indices[0]]} or a video after it"
+        )
+    return scores.reshape(*shape[:2], -1).mean(axis=1)
 
 
 def _protocol(spec, clips, crops, rule):
@@ -150,17 +167,26 @@ def _batches(reader, clips, crops, batch_size, rule):
     indices = range(len(reader.videos))
     chunks = [indices[i : i + size] for i in range(0, len(indices), size)]
 
+    stopped = threading.Event()
+
     def read(chunk):
-        views = [(reader.test_views(i, clips, crops, rule), i) for i in chunk]
+        views = (
+            (reader.test_views(i, clips, crops, rule), i)
+            for i in chunk
+            if not stopped.is_set()
+        )
         return [(v, i) for v, i in views if v is not None]
 
     # Two batches ahead: decoding overlaps with prediction, memory is bounded.
     with futures.ThreadPoolExecutor(max_workers=2) as pool:
         waiting = [pool.submit(read, chunk) for chunk in chunks[:2]]
-        for position in range(len(chunks)):
-            batch = waiting.pop(0).result()
-            if position + 2 < len(chunks):
-                waiting.append(pool.submit(read, chunks[position + 2]))
-            if batch:
-                views, kept = zip(*batch)
-                yield np.stack(views), kept
+        try:
+            for position in range(len(chunks)):
+                batch = waiting.pop(0).result()
+                if position + 2 < len(chunks):
+                    waiting.append(pool.submit(read, chunks[position + 2]))
+                if batch:
+                    views, kept = zip(*batch)
+                    yield np.stack(views), kept
+        finally:
+            stopped.set()

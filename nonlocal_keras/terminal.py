@@ -139,7 +139,7 @@ def status_of(run, program):
     except Exception as error:
         if os.environ.get(DEBUG, "0") not in ("", "0"):
             traceback.print_exc()
-        sentence = _sentence(error)
+        sentence = sentence_of(error)
         if sentence is None:
             say(
                 program,
@@ -151,7 +151,7 @@ def status_of(run, program):
         return _drop_output(FAILED)
 
 
-def _sentence(error):
+def sentence_of(error):
     """Says what is wrong with the input or the machine; `None` for a bug."""
     if isinstance(error, OSError):
         place = "a file or the standard output"

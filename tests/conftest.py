@@ -1,6 +1,7 @@
 """Every test starts from the same state and leaves none behind."""
 
 import os
+import signal
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Tiny arrays: compiling takes longer than computing.
@@ -22,3 +23,11 @@ def fresh_keras():
     keras.config.set_dtype_policy(DTYPE_POLICY)
     keras.config.set_image_data_format(DATA_FORMAT)
     keras.utils.clear_session(free_memory=False)
+
+
+@pytest.fixture
+def interruptible():
+    """Undoes what `nohup` and shells without job control do to children."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

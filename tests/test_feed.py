@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from nonlocal_keras.data import feed
 
+pytestmark = pytest.mark.usefixtures("interruptible")
 ITEM = (tf.TensorSpec((2,), tf.int64),)
 
 

@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 
 from nonlocal_keras.data import longrange
+from nonlocal_keras.training import checkpoints
 from tests import videos
 
+pytestmark = pytest.mark.usefixtures("interruptible")
 ROOT = pathlib.Path(__file__).parent.parent
 SIZES = (48, 8, 16)
 SMALL = (
@@ -35,14 +37,17 @@ def data(tmp_path_factory):
 
 
 def start(home, *flags):
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "NONLOCAL_KERAS_HOME": str(home / "home"),
+    }
+    # The job itself decides how much TensorFlow says.
+    environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
     return subprocess.Popen(
         [sys.executable, str(ROOT / "train.py"), *flags],
         cwd=home,
-        env={
-            **os.environ,
-            "PYTHONPATH": str(ROOT),
-            "NONLOCAL_KERAS_HOME": str(home / "home"),
-        },
+        env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -72,7 +77,11 @@ def test_trains_compares_registers_and_loads_by_name(data, tmp_path):
         output,
     )
     assert "skipped 1 broken videos" in output
-    assert "NL-C2D ResNet-14: 2 non-local blocks at res3[0] res4[0]" in output
+    described = "NL-C2D ResNet-14: 2 non-local blocks at res3[0] res4[0]"
+    assert output.count(described) == 1
+    # A person reads this: no start-up lines, renamed inputs, sharding times.
+    for noise in ("InitializeLog", "tensorflow", "Sharding", "input name"):
+        assert noise not in output
     model_dir = tmp_path / "run"
     report = json.loads((model_dir / "report.json").read_text())
     assert [row["model"] for row in report] == ["nl_c2d_tiny", "c2d_tiny"]
@@ -123,9 +132,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(data, tmp_path):
     assert status == 0, output
     process = start(tmp_path, "--model_dir=killed", *flags)
     folder = tmp_path / "killed" / "nl_c2d_tiny"
-    while not list(folder.glob("step-*.npz")):
-        assert process.poll() is None, process.stdout.read()
-        time.sleep(0.01)
+    wait_for(process, lambda: list(folder.glob("step-*.npz")))
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (folder / "step-6.npz").exists()
@@ -150,8 +157,68 @@ def test_two_mirrored_replicas_train_with_synchronized_statistics(
         *SMALL,
     )
     assert status == 0, output
-    assert "mirroring over 2 logical CPU devices" in output
+    assert "training on 2 replicas, CPU:0 and CPU:1" in output
+    assert "InitializeLog" not in output and "all-reduce" not in output
     assert "predicts the same" in output
+
+
+def wait_for(process, found):
+    while not found():
+        assert process.poll() is None, process.stdout.read()
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    "number, word, status",
+    [
+        (signal.SIGINT, "interrupted", 130),
+        pytest.param(signal.SIGTERM, "terminated", 143, marks=pytest.mark.slow),
+    ],
+)
+def test_a_signal_ends_training_in_seconds_and_says_how_to_go_on(
+    number, word, status, data, tmp_path
+):
+    # The last value of a flag counts.
+    endless = ("--steps=30000", "--overrides=epochs=10000")
+    process = start(
+        tmp_path, f"--data={data}", "--model_dir=run", *SMALL, *endless
+    )
+    folder = tmp_path / "run" / "nl_c2d_tiny"
+    wait_for(process, lambda: list(folder.glob("step-*.npz")))
+    process.send_signal(number)
+    # Generous: it takes less than 3 seconds on a machine that does no more.
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == status, output
+    assert re.search(
+        rf"train.py: {word}\. Saved in run: nl_c2d_tiny up to step \d+ of "
+        r"30000\. The same command goes on from there\n$",
+        output,
+    ), output
+    assert "Traceback" not in output
+
+
+def test_a_loss_that_is_no_number_ends_the_run_without_a_report(data, tmp_path):
+    flags = (f"--data={data}", "--model_dir=run", *SMALL)
+    status, output = run(tmp_path, *flags, "--learning_rate=1e30")
+    assert status == 1
+    assert re.search(
+        r"train.py: nl_c2d_tiny: .*step \d.* finite.* start over with "
+        r"--noresume\n$",
+        output,
+    ), output
+    assert "testing" not in output and "Traceback" not in output
+    for path in (tmp_path / "run").rglob("step-*.npz"):
+        with np.load(path) as file:
+            assert all(np.isfinite(file[key]).all() for key in file.files)
+    assert not list(tmp_path.rglob("report.*"))
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_second_run_in_one_folder_is_refused(tmp_path):
+    with checkpoints.lock(tmp_path / "run"):
+        status, output = run(tmp_path, "--model_dir=run")
+    assert status == 1
+    assert "`model_dir` must not be in use by another run" in output
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,11 @@
 """Trains one model of an experiment; a killed run goes on where it was."""
 
+import math
 import pathlib
 import sys
 import time
 
 import keras
-from absl import logging
 
 from nonlocal_keras import models
 from nonlocal_keras.data import dataset
@@ -34,6 +34,8 @@ def train(
 
     Raises:
         ValueError: If the folder holds a run with other settings or videos.
+        FloatingPointError: If the loss or a variable is no finite number.
+            The checkpoints before that are kept.
     """
     directory = pathlib.Path(model_dir) / name
     run_folder.claim(
@@ -43,6 +45,7 @@ def train(
         validation and validation.videos,
         resume,
     )
+    checkpoints.remove_partial(directory)
     keras.utils.set_random_seed(experiment.seed)
     start = time.monotonic()
     classes = len(training.videos.classes)
@@ -60,8 +63,9 @@ def train(
             jit_compile=False,
         )
         done = checkpoints.restore_newest(directory, trainee)
+    print(f"{name}: {model.backbone.describe()}")
     if done:
-        logging.info("%s: going on from step %d", name, done)
+        print(f"{name}: going on from step {done} of {experiment.steps}")
     per_epoch = max(experiment.steps // experiment.epochs, 1)
     if done % per_epoch and done < experiment.steps:
         raise ValueError(
@@ -69,21 +73,39 @@ def train(
             f"multiple of steps / epochs = {per_epoch}. Use the settings of "
             "that run, or another model_dir"
         )
-    epochs = -(-experiment.steps // per_epoch)
     if done < experiment.steps:
-        trainee.fit(
+        _fit(
+            name,
+            trainee,
             dataset.training_dataset(
                 training, experiment.batch_size, start_step=done
             ),
             initial_epoch=done // per_epoch,
-            epochs=epochs,
+            epochs=-(-experiment.steps // per_epoch),
             steps_per_epoch=per_epoch,
-            shuffle=False,
-            # A bar rewrites its line; a file gets one line per epoch.
-            verbose=1 if sys.stdout.isatty() else 2,
             callbacks=_callbacks(trainee, validation, directory, experiment),
         )
     return model, time.monotonic() - start
+
+
+def _fit(name, trainee, batches, **options):
+    import tensorflow as tf
+
+    try:
+        trainee.fit(
+            batches,
+            shuffle=False,
+            # A bar rewrites its line; a file gets one line per epoch.
+            verbose=1 if sys.stdout.isatty() else 2,
+            **options,
+        )
+    except FloatingPointError as error:
+        raise FloatingPointError(f"{name}: {error}") from None
+    except tf.errors.OpError:
+        if batches.errors:
+            # What the reader has raised, in place of TensorFlow's quotation.
+            raise batches.errors[0] from None
+        raise
 
 
 def build(experiment, name, classes, synchronized=False):
@@ -155,14 +177,32 @@ class Validation(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.predict = self.predict or compile_predict(self.model)
-        result = evaluate(self.predict, self.reader, progress=False)
+        try:
+            result = evaluate(self.predict, self.reader, progress=False)
+        except FloatingPointError as error:
+            step = checkpoints.steps_done(self.model)
+            raise FloatingPointError(f"after step {step} {error}") from None
         logs["val_top1"] = result.top1
         print(f"validation top-1 {result.top1:.3f}")
 
 
+class StopAtNaN(keras.callbacks.Callback):
+    """Ends `fit()` at the first step whose loss is no finite number.
+
+    An error, and not `stop_training`: after that Keras would go on to the
+    callbacks that validate and save.
+    """
+
+    def on_train_batch_end(self, batch, logs=None):
+        # The mean of the epoch so far, which one such loss spoils.
+        if not math.isfinite(logs["loss"]):
+            step = checkpoints.steps_done(self.model)
+            raise FloatingPointError(f"the loss of step {step} is not finite")
+
+
 def _callbacks(model, validation, directory, experiment):
     return [
-        keras.callbacks.TerminateOnNaN(),
+        StopAtNaN(),
         *([Validation(validation)] if validation is not None else []),
         keras.callbacks.CSVLogger(directory / "log.csv", append=True),
         keras.callbacks.TensorBoard(directory / "tensorboard"),

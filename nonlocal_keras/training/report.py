@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 
 from nonlocal_keras import macs
 
@@ -72,6 +73,16 @@ def format_table(rows):
 
 def write_report(rows, model_dir):
     """Writes `report.md` and `report.json` into a folder."""
-    (model_dir / "report.md").write_text(format_table(rows) + "\n")
     text = json.dumps([dataclasses.asdict(row) for row in rows], indent=2)
-    (model_dir / "report.json").write_text(text + "\n")
+    _write(model_dir / "report.md", format_table(rows) + "\n")
+    _write(model_dir / "report.json", text + "\n")
+
+
+def _write(path, text):
+    """Replaces a file as a whole: a full disk leaves the one before."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

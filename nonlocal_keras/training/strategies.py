@@ -1,7 +1,5 @@
 """Builds the `tf.distribute` strategy that a flag names."""
 
-from absl import logging
-
 STRATEGIES = ("one_device", "mirrored", "tpu")
 
 
@@ -37,6 +35,47 @@ def make_strategy(name):
     return tf.distribute.MirroredStrategy(_logical_cpus(tf, 2))
 
 
+def check_batch_size(strategy, batch_size):
+    """Raises `ValueError` if a batch cannot be shared by the replicas."""
+    replicas = strategy.num_replicas_in_sync
+    if batch_size % replicas:
+        raise ValueError(
+            f"`batch_size` must be a multiple of the {replicas} replicas. "
+            f"Received: batch_size={batch_size}"
+        )
+
+
+def describe(strategy):
+    """Says on which devices a strategy trains.
+
+    Example:
+
+    >>> strategies.describe(strategies.make_strategy("mirrored"))
+    'training on 2 replicas, CPU:0 and CPU:1; TensorFlow found no GPU'
+
+    Args:
+        strategy: A `tf.distribute.Strategy` of `make_strategy`.
+
+    Returns:
+        String.
+    """
+    import tensorflow as tf
+
+    names = [
+        ":".join(device.split(":")[-2:])
+        for device in strategy.extended.worker_devices
+    ]
+    words = f"training on {names[0]}"
+    if len(names) > 1:
+        words = (
+            f"training on {len(names)} replicas, "
+            f"{', '.join(names[:-1])} and {names[-1]}"
+        )
+    if not tf.config.list_physical_devices("GPU") and "CPU:0" in names:
+        words += "; TensorFlow found no GPU"
+    return words
+
+
 def _logical_cpus(tf, number):
     cpu = tf.config.list_physical_devices("CPU")[0]
     devices = [tf.config.LogicalDeviceConfiguration()] * number
@@ -48,7 +87,6 @@ def _logical_cpus(tf, number):
             "`strategy='mirrored'` needs two logical CPU devices, and this "
             f"process has made {len(names)} already. Make the strategy first."
         )
-    logging.info("No GPU: mirroring over %d logical CPU devices", number)
     return names
 
 
