@@ -3,6 +3,8 @@
 Every error names the argument, the rule, the value received and a way out.
 """
 
+import keras
+
 PAIRWISE = ("gaussian", "embedded_gaussian", "dot_product", "concatenation")
 SOFTMAX_FORMS = ("gaussian", "embedded_gaussian")
 IMPLEMENTATIONS = ("auto", "matrix", "streamed")
@@ -26,6 +28,17 @@ def check_positive_int(name, value):
             f"`{name}` must be a positive integer. Received: {name}={value!r}"
         )
     return value
+
+
+def check_floats(layer, inputs):
+    """Raises unless the numbers of a layer's input are floats."""
+    dtype = keras.backend.standardize_dtype(inputs.dtype)
+    if not keras.backend.is_float_dtype(dtype):
+        raise ValueError(
+            f"`inputs` of {type(layer).__name__} must be floats; convert them "
+            "by keras.ops.cast(inputs, 'float32'), pixels by the preprocessing "
+            f"of their model. Received: dtype={dtype}"
+        )
 
 
 def check_scale(scale, pairwise):

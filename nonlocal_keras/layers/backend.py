@@ -12,6 +12,12 @@ NO_FORWARD_MODE = (
     'implementation="matrix".'
 )
 
+NOTHING = (
+    "`inputs` of a non-local block that streams must hold a sample and a "
+    "position. Received: an empty batch or axis in a tf.function; drop such "
+    "inputs before the layer."
+)
+
 
 def with_gradient(forward, backward, second):
     """Gives a function its gradients in closed form.
@@ -199,9 +205,17 @@ def over_tiles(body, carry, tiles, outputs=1):
         arrays = [a.write(i, out) for a, out in zip(arrays, outs)]
         return i + 1, carry, arrays
 
+    some = []
+    if not isinstance(count, int):
+        some = [tf.debugging.Assert(count > 0, [NOTHING])]
     arrays = [tf.TensorArray(tiles[0].dtype, count) for _ in range(outputs)]
+    with tf.control_dependencies(some):
+        start = tf.constant(0)
     _, carry, arrays = tf.while_loop(
-        lambda i, *_: i < count, step, (0, carry, arrays), parallel_iterations=1
+        lambda i, *_: i < count,
+        step,
+        (start, carry, arrays),
+        parallel_iterations=1,
     )
     return carry, tuple(array.stack() for array in arrays)
 
@@ -220,6 +234,8 @@ def count_below(ascending, values):
         import tensorflow as tf  # `vectorized_map` compiles at every call.
 
         return tf.searchsorted(ascending, values, side="left")
+    if values.shape[0] == 0:  # Nothing to map over has no shape.
+        return ops.zeros(values.shape, "int32")
     return ops.vectorized_map(
         lambda row: ops.searchsorted(*row, side="left"), (ascending, values)
     )

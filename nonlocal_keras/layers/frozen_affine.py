@@ -1,6 +1,8 @@
 import keras
 from keras import ops
 
+from nonlocal_keras.layers import arguments
+
 
 @keras.saving.register_keras_serializable("nonlocal_keras")
 class FrozenAffine(keras.layers.Layer):
@@ -46,6 +48,7 @@ class FrozenAffine(keras.layers.Layer):
         )
 
     def call(self, inputs):
+        arguments.check_floats(self, inputs)
         shape = [1] * len(inputs.shape)
         shape[self.axis] = inputs.shape[self.axis]
         y = ops.multiply(inputs, ops.reshape(self.scale, shape))

@@ -135,6 +135,7 @@ class BaseNonLocal(keras.layers.Layer):
     def call(
         self, inputs, mask=None, training=None, return_attention_scores=False
     ):
+        arguments.check_floats(self, inputs)
         self._check_shape(self._channels_last(inputs.shape))
         x = self._move_channels(inputs, last=True)
         if mask is not None:

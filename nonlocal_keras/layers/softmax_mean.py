@@ -63,8 +63,9 @@ def tile_rows(queries, keys):
                 return rows  # no copy with zeros after the last row
         tiles = -(-queries // most)
         return -(-queries // tiles)  # tiles of almost equal size
-    most = ops.clip(TILE // keys, FEWEST, MOST)
-    return ops.minimum(most, queries)
+    # Where there is none, `over_tiles` says so; a division by zero would not.
+    most = ops.clip(TILE // ops.maximum(keys, 1), FEWEST, MOST)
+    return ops.maximum(ops.minimum(most, queries), 1)
 
 
 # The bias is that of the keys, (B, M), or None.
@@ -100,6 +101,8 @@ def _over_samples(function, tensors, bias, outputs):
         return (), function(*tensors)
 
     tensors = tensors if bias is None else (*tensors, bias)
+    if tensors[0].shape[0] == 0:
+        return (ops.zeros((0,), tensors[0].dtype),) * outputs
     return over_tiles(sample, (), tensors, outputs)[1]
 
 

@@ -109,6 +109,7 @@ class VideoConv3D(keras.layers.Conv3D):
         return super().add_weight(shape, initializer, **kwargs)
 
     def call(self, inputs):
+        arguments.check_floats(self, inputs)
         kernel = ops.convert_to_tensor(self.kernel)
         implementation = self._resolved()
         if implementation in ("2d", "taps"):
@@ -217,6 +218,7 @@ class VideoMaxPool3D(keras.layers.Layer):
         )
 
     def call(self, inputs):
+        arguments.check_floats(self, inputs)
         x = folding.pad(inputs, self.padding, value=-float("inf"))
         if _resolve(self.implementation) == "2d":
             return folding.max_pool(x, self.pool_size, self.strides)
