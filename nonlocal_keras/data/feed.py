@@ -66,20 +66,8 @@ class Feed:
         with tf.device("CPU:0"):
             # Holds the queue of the next iterator until that comes for it.
             door = tf.queue.FIFOQueue(1, [tf.resource], [()])
-        begin, take, end = functions = _functions(door, self.specs)
-        batches = tf.data.experimental.from_variant(
-            tf.raw_ops.GeneratorDataset(
-                init_func=begin,
-                init_func_other_args=begin.captured_inputs,
-                next_func=take,
-                next_func_other_args=take.captured_inputs,
-                finalize_func=end,
-                finalize_func_other_args=end.captured_inputs,
-                output_types=[spec.dtype for spec in self.specs],
-                output_shapes=[spec.shape for spec in self.specs],
-            ),
-            tuple(self.specs),
-        )
+            functions = _functions(door, self.specs)
+            batches = _generator_dataset(self.specs, *functions)
         # Whatever is made from this dataset refers to it, and so keeps the
         # functions. When all of that is gone, the thread ends.
         batches.functions = functions
@@ -93,6 +81,22 @@ class Feed:
         return batches.apply(
             tf.data.experimental.assert_cardinality(cardinality)
         )
+
+
+def _generator_dataset(specs, begin, take, end):
+    import tensorflow as tf
+
+    variant = tf.raw_ops.GeneratorDataset(
+        init_func=begin,
+        init_func_other_args=begin.captured_inputs,
+        next_func=take,
+        next_func_other_args=take.captured_inputs,
+        finalize_func=end,
+        finalize_func_other_args=end.captured_inputs,
+        output_types=[spec.dtype for spec in specs],
+        output_shapes=[spec.shape for spec in specs],
+    )
+    return tf.data.experimental.from_variant(variant, tuple(specs))
 
 
 def _functions(door, specs):

@@ -183,7 +183,6 @@ class Validation(keras.callbacks.Callback):
             step = checkpoints.steps_done(self.model)
             raise FloatingPointError(f"after step {step} {error}") from None
         logs["val_top1"] = result.top1
-        print(f"validation top-1 {result.top1:.3f}")
 
 
 class StopAtNaN(keras.callbacks.Callback):
