@@ -17,6 +17,8 @@ from tests import small
 
 ROOT = pathlib.Path(__file__).parent.parent
 NAME = "tiny"
+# The least that is exported.
+PLAIN = {"signatures": ("serving_default",), "warmup": False}
 PREPROCESSING = {
     key: value
     for key, value in small.record()["input"].items()

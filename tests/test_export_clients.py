@@ -88,6 +88,19 @@ def c_program(tmp_path_factory):
     return program
 
 
+def run_c_program(program, path, signature, key, given):
+    names = definition(path, signature)
+    source = names.inputs[key].name.partition(":")[0]
+    target, _, index = names.outputs["probabilities"].name.partition(":")
+    shape = ",".join(map(str, given.shape))
+    dtype = str(given.dtype).replace("float32", "float")
+    return subprocess.run(
+        [program, path, source, dtype, shape, target, index],
+        input=given.tobytes(),
+        capture_output=True,
+    )
+
+
 def definition(path, signature):
     """The names that a SignatureDef gives to inputs and outputs."""
     proto = saved_model_pb2.SavedModel()
@@ -105,22 +118,28 @@ def test_the_c_api_gives_the_same_probabilities(
     model, path = exported
     frames = served.video(0)
     given = {"clip": model.preprocess(frames), "frames": frames[None]}[key]
-    names = definition(path, signature)
-    source = names.inputs[key].name.partition(":")[0]
-    target, _, index = names.outputs["probabilities"].name.partition(":")
-    shape = ",".join(map(str, given.shape))
-    dtype = str(given.dtype).replace("float32", "float")
-    done = subprocess.run(
-        [c_program, path, source, dtype, shape, target, index],
-        input=given.tobytes(),
-        capture_output=True,
-    )
+    done = run_c_program(c_program, path, signature, key, given)
     assert done.returncode == 0, done.stderr.decode()
     np.testing.assert_allclose(
         np.frombuffer(done.stdout, "float32"),
         served.expected(model, frames)[0],
         atol=1e-5,
     )
+
+
+@pytest.mark.parametrize(
+    ("signature", "key", "given"),
+    [
+        ("serving_default", "clip", np.zeros((1, 8, 32, 32, 3), "float32")),
+        ("video", "frames", np.zeros((1, 0, 32, 32, 3), "uint8")),
+    ],
+)
+def test_the_c_api_refuses_another_shape_with_the_rule(
+    exported, c_program, signature, key, given
+):
+    done = run_c_program(c_program, exported[1], signature, key, given)
+    assert done.returncode == 1 and not done.stdout
+    assert f"`{key}` must be of the shape (batch, " in done.stderr.decode()
 
 
 # === The protocol of Serving, spoken by a stand-in ===
@@ -186,6 +205,14 @@ def test_a_broken_jpeg_is_an_error_of_the_client(stand_in):
     with pytest.raises(grpc.RpcError) as error:
         predict(stand_in, request("jpeg", frames=[[b"no image"] * 4]))
     assert error.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_a_clip_of_another_shape_is_an_error_of_the_client(stand_in):
+    clip = np.zeros((1, 4, 32, 32, 6), "float32")
+    with pytest.raises(grpc.RpcError) as error:
+        predict(stand_in, request("serving_default", clip=clip))
+    assert error.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert "(batch, 4, 32, 32, 3)" in error.value.details()
 
 
 def test_rest_answers_with_labels(exported, stand_in):

@@ -1,6 +1,7 @@
 """The command `nonlocal-keras export`."""
 
 import os
+import resource
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ import tensorflow as tf
 
 from nonlocal_keras import cli
 from nonlocal_keras import models
+from nonlocal_keras import partial
 from nonlocal_keras.export import litert
 from nonlocal_keras.export import onnx
 from tests import served
@@ -31,6 +33,16 @@ def run(capsys, *argv):
 def file(tmp_path_factory):
     path = tmp_path_factory.mktemp("models") / "mine.keras"
     small.classifier(preprocessing=served.PREPROCESSING).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def any_size(tmp_path_factory):
+    path = tmp_path_factory.mktemp("models") / "any.keras"
+    backbone = models.from_name(
+        "nl_c2d_tiny", stem_width=4, input_shape=(None, None, None, 3)
+    )
+    models.VideoClassifier(backbone, 3).save(path)
     return path
 
 
@@ -59,13 +71,17 @@ def test_a_file_is_exported_under_its_own_name_on_real_videos(
 ):
     video = videos.write_video(tmp_path / "grey.mp4")
     labels = tmp_path / "labels.txt"
-    labels.write_text("a\nb\nc\n")
+    labels.write_bytes(b"\xef\xbb\xbfa\r\nb\r\nc\r\n\r\n")
     flags = ("--labels", labels, "--clips", video, video, *PLAIN)
+    # What an export that was killed has left, and what is no version.
+    (out / "mine" / f"{partial.PREFIX}x").mkdir(parents=True)
+    (out / "mine" / "²").mkdir()
     for version in ("1", "2"):
         status, text, _ = run(capsys, file, "--to", "serving", out, *flags)
         folder = out / "mine" / version
         assert status == 0 and f"wrote {folder}" in text
     assert "parity: 2 clips" in text
+    assert {p.name for p in (out / "mine").iterdir()} == {"1", "2", "²"}
     assert (folder / "assets/labels.txt").read_text() == "a\nb\nc\n"
     assert "no record" in (folder / "card.md").read_text()
 
@@ -98,18 +114,17 @@ def test_int8_is_measured_and_compared_on_the_videos(capsys, tmp_path):
     assert "parity: 2 clips" in text
 
 
-def test_a_model_of_any_size_gets_one_for_litert(capsys, tmp_path):
-    source, path = tmp_path / "any.keras", tmp_path / "m.tflite"
-    backbone = models.from_name(
-        "nl_c2d_tiny", stem_width=4, input_shape=(None, None, None, 3)
-    )
-    models.VideoClassifier(backbone, 3).save(source)
-    status, _, err = run(capsys, source, "--to", "litert", path)
+def test_a_model_of_any_size_gets_one_for_litert(capsys, any_size, tmp_path):
+    path = tmp_path / "m.tflite"
+    status, _, err = run(capsys, any_size, "--to", "litert", path)
     assert status == 1 and "`shape` must give the frames" in err
     flags = ("--shape", 4, 32, 48)
-    status, _, err = run(capsys, source, path, "--to", "litert", *flags)
+    status, _, err = run(capsys, any_size, path, "--to", "litert", *flags)
     assert status == 0, err
-    assert litert.runner(path)(np.zeros((1, 4, 32, 48, 3))).shape == (1, 3)
+    predict = litert.runner(path)
+    assert predict(np.zeros((1, 4, 32, 48, 3))).shape == (1, 3)
+    with pytest.raises(ValueError, match=r"\(1, 4, 32, 48, 3\), which is that"):
+        predict(np.zeros((2, 2, 32, 48, 3)))
 
 
 def test_a_file_goes_to_onnx(capsys, file, tmp_path):
@@ -154,9 +169,16 @@ def test_a_library_that_is_missing_is_told_with_its_install_line(
             "`--quantization` is for --to litert",
         ),
         (("--to", "serving", "--labels", "none.txt"), "`--labels` must be a t"),
-        (("--to", "serving", "--labels", __file__), "`--labels` must hold 3"),
+        (("--to", "serving", "--labels", __file__), "every line. Received: "),
         (("--to", "serving", "--clips", __file__), "not a readable video"),
         (("--to", "serving", "--version", "0"), "`version` must be"),
+        (("--to", "serving", "--version", 2**63), "from 1 to 2**63 - 1"),
+        (("--to", "serving", "--name", "a\nb"), "line breaks"),
+        (("--to", "serving", "--name", "a/b"), "without slashes"),
+        (("--to", "serving", "--name", "é" * 128), "more than 255 bytes"),
+        (("--to", "serving", "--name", " "), "`name` must be a name"),
+        (("--to", "serving", "--tolerance", "nan"), "`tolerance` must be a n"),
+        (("--to", "serving", "--tolerance", -1), "`tolerance` must be a num"),
     ],
 )
 def test_a_wrong_flag_is_named_and_nothing_is_written(
@@ -206,10 +228,82 @@ def test_a_version_that_exists_is_not_written_again(capsys, out, file):
     assert before == after
 
 
-def test_a_folder_that_cannot_be_written_is_told(capsys, out, file):
-    out.write_text("a file")
-    status, _, err = run(capsys, file, "--to", "serving", out, *PLAIN)
-    assert status == 1 and "`OUT` cannot be written" in err
+@pytest.mark.parametrize(
+    ("target", "name", "words"),
+    [
+        ("serving", "file", "`OUT` cannot be written: "),
+        ("serving", "file/below", "`OUT` cannot be written: "),
+        ("serving", "x" * 300, "File name too long"),
+        ("litert", "folder.tflite", "`path` must be that of a file"),
+        ("onnx", "folder.onnx", "`path` must be that of a file"),
+        ("litert", "file/m.tflite", "file is no folder"),
+        ("onnx", "file/m.onnx", "file is no folder"),
+        ("onnx", "x" * 300 + ".onnx", "File name too long"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_told_and_kept(
+    capsys, file, tmp_path, target, name, words
+):
+    (tmp_path / "file").write_text("a file")
+    for kind in ("tflite", "onnx"):
+        (tmp_path / f"folder.{kind}").mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    flags = PLAIN if target == "serving" else ()
+    status, _, err = run(capsys, file, tmp_path / name, "--to", target, *flags)
+    assert status == 1 and words in err and err.count("\n") == 1
+    assert sorted(tmp_path.rglob("*")) == before
+    assert (tmp_path / "file").read_text() == "a file"
+
+
+@pytest.mark.parametrize(
+    ("target", "name"),
+    [("serving", "out"), ("litert", "m.tflite"), ("onnx", "m.onnx")],
+)
+def test_a_disk_that_is_full_leaves_nothing_and_is_told(
+    capsys, file, tmp_path, target, name
+):
+    flags = PLAIN if target == "serving" else ()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # The system refuses to write more, as it does on a full disk.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        status, _, err = run(
+            capsys, file, tmp_path / name, "--to", target, *flags
+        )
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert status == 1 and err.count("\n") == 1
+    assert "`OUT` cannot be written: " in err and "File too large" in err
+    assert "{" not in err and "[" not in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_class_names_of_another_model_are_not_left_beside_a_file(
+    capsys, file, tmp_path
+):
+    old = tmp_path / "m.labels.txt"
+    old.write_text("a\nb\n")
+    out = tmp_path / "m.tflite"
+    status, _, err = run(capsys, file, out, "--to", "litert")
+    assert status == 1 and "`model.labels` must be set" in err
+    assert not out.exists() and old.read_text() == "a\nb\n"
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [
+        ((-1, 5, 5), "three positive integers"),
+        ((4, 0, 32), "three positive integers"),
+        ((100_000, 100_000, 100_000), "at most 178,956,970 pixels"),
+        ((1, 4, 4), "`shape` must be one that the layers take"),
+    ],
+)
+def test_a_shape_that_is_none_is_told(capsys, tmp_path, any_size, shape, words):
+    path = tmp_path / "m.tflite"
+    flags = ("--to", "litert", "--shape", *shape)
+    status, _, err = run(capsys, any_size, path, *flags)
+    assert status == 1 and words in err
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_model_of_nan_is_not_exported(capsys, out, tmp_path):

@@ -4,6 +4,7 @@ import pathlib
 
 import numpy as np
 
+from nonlocal_keras.export import labels as class_names
 from nonlocal_keras.export.litert import TOLERANCES
 from nonlocal_keras.export.parity import ExportError
 from nonlocal_keras.export.signatures import SIGNATURES
@@ -103,7 +104,10 @@ def run(arguments):
     options = _options(arguments)
     model, name, card = _load(arguments)
     if arguments.labels is not None:
-        model.labels = _labels(arguments.labels, model.num_classes)
+        labels = class_names.read(arguments.labels)
+        model.labels = class_names.checked(
+            labels, model.num_classes, "--labels"
+        )
     if options.pop("optimize", False):
         model = _optimize(model)
     if arguments.tolerance is not None:
@@ -170,21 +174,6 @@ def _load(arguments):
         record = zoo.info(text, arguments.cache_dir)
         return model, record.name, zoo.card(text, arguments.cache_dir)
     return model_file.read(text, "NAME_OR_FILE"), pathlib.Path(text).stem, None
-
-
-def _labels(path, classes):
-    try:
-        labels = pathlib.Path(path).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ExportError(
-            f"`--labels` must be a text file. Received: {path} ({error})"
-        ) from error
-    if len(labels) != classes:
-        raise ExportError(
-            f"`--labels` must hold {classes} lines, one per class. Received: "
-            f"{len(labels)} lines in {path}"
-        )
-    return tuple(labels)
 
 
 def _optimize(model):

@@ -1,12 +1,13 @@
 """What files for other runtimes have in common: their graph and their proof."""
 
+import contextlib
 import dataclasses
 import os
 import pathlib
-import tempfile
 
 import keras
 
+from nonlocal_keras import partial
 from nonlocal_keras.export import parity as comparison
 from nonlocal_keras.layers import NonLocal3D
 from nonlocal_keras.layers.video import VideoConv3D
@@ -78,8 +79,29 @@ def heads(model):
     return keras.Model(model.inputs, outputs)
 
 
+def check_file(path):
+    """Raises `ExportError` or `OSError` for a path that can be no file.
+
+    It is seen before the minutes that a conversion takes.
+    """
+    path = pathlib.Path(path)
+    # A name that is too long, or a folder that may not be entered.
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        os.lstat(path)
+    if os.path.isdir(path):
+        raise comparison.ExportError(
+            f"`path` must be that of a file. Received: {path}, a folder"
+        )
+    parent = next((p for p in path.parents if os.path.lexists(p)), None)
+    if parent is not None and not os.path.isdir(parent):
+        raise comparison.ExportError(
+            f"`path` must lie in a folder. Received: {path}, and {parent} is "
+            "no folder"
+        )
+
+
 def write_compared(
-    path, content, operators, runner, expected, clips, tolerance
+    path, content, operators, runner, expected, clips, tolerance, beside=()
 ):
     """Writes a file that has its name only if it predicts the same.
 
@@ -91,22 +113,27 @@ def write_compared(
         expected: Array `(clips, classes)`, the logits of the model.
         clips: Array `(clips, frames, height, width, 3)`.
         tolerance: Float, see `nonlocal_keras.export.parity.compare`.
+        beside: Pairs of a path in the same folder and the text of a file that
+            belongs to it.
 
     Returns:
         An `ExportedFile`; it is also printed.
 
     Raises:
         ExportError: If the file predicts otherwise. Nothing is left.
+        OSError: If it cannot be written. Nothing is left.
     """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(
-        prefix=".partial-", dir=path.parent
-    ) as partial:
-        written = pathlib.Path(partial) / path.name
+    with partial.folder(path.parent) as folder:
+        for target, text in beside:
+            (folder / target.name).write_text(text, encoding="utf-8")
+        written = folder / path.name
         written.write_bytes(content)
         parity = comparison.compare(expected, runner(written), clips, tolerance)
-        os.replace(written, path)
+        # All of them are on the disk, so that moving them is quick.
+        for target in (*(target for target, _ in beside), path):
+            os.replace(folder / target.name, target)
     exported = ExportedFile(str(path), len(content), operators, parity)
     print(exported)
     return exported

@@ -7,8 +7,11 @@ import keras
 import numpy as np
 
 from nonlocal_keras import optional
+from nonlocal_keras.export import clip_shape
 from nonlocal_keras.export import deployment
+from nonlocal_keras.export import labels as class_names
 from nonlocal_keras.export import parity as comparison
+from nonlocal_keras.export import saved_model
 
 # The most that logits may differ, as a part of the largest one.
 TOLERANCES = {None: 1e-4, "float16": 1e-2, "dynamic": 0.1, "int8": 0.25}
@@ -76,7 +79,8 @@ def to_litert(
             runtime cannot run the file, or it predicts otherwise than the
             model. No file is left.
         ValueError: If the model is of another kind, `quantization` is
-            unknown, or a size of the clip is.
+            unknown, or a size of the clip is unknown or too small.
+        OSError: If the file cannot be written. Nothing is left.
         ImportError: If TensorFlow or `ai_edge_litert` is not installed.
     """
     if quantization not in TOLERANCES:
@@ -91,9 +95,15 @@ def to_litert(
         )
     optional.load("tensorflow", "`to_litert`")
     _runtime()
+    if tolerance is None:
+        tolerance = TOLERANCES[quantization]
+    comparison.check_tolerance(tolerance)
+    for name, given in (("clips", clips), ("representative", representative)):
+        clip_shape.check_clips(model, given, name)
     floats = quantization in (None, "float16")
     fast = deployment.deployed(model, "taps" if floats else "2d")
-    shape = _shape(model, clips, shape)
+    beside = _labels_beside(model, path)
+    shape = clip_shape.fixed(model, clips, shape)
     if clips is None:
         clips = comparison.sample_clips(model, CLIPS, shape=shape)
     if quantization == "int8" and representative is None:
@@ -102,15 +112,16 @@ def to_litert(
         )
     expected = model.logits.predict(clips, batch_size=1, verbose=0)
     content = _convert(fast, shape, quantization, representative)
-    if tolerance is None:
-        tolerance = TOLERANCES[quantization]
-    exported = deployment.write_compared(
-        path, content, operators(content), runner, expected, clips, tolerance
+    return deployment.write_compared(
+        path,
+        content,
+        operators(content),
+        runner,
+        expected,
+        clips,
+        tolerance,
+        beside,
     )
-    if model.labels is not None:
-        names = pathlib.Path(path).with_suffix(".labels.txt")
-        names.write_text("\n".join(model.labels) + "\n", encoding="utf-8")
-    return exported
 
 
 def runner(path, threads=None):
@@ -127,7 +138,7 @@ def runner(path, threads=None):
 
     Returns:
         Function from a clip, float32 `(1, frames, height, width, 3)`, to
-        logits `(1, classes)`.
+        logits `(1, classes)`. Clips of another shape are a `ValueError`.
 
     Raises:
         ExportError: If the runtime cannot run the file.
@@ -140,7 +151,18 @@ def runner(path, threads=None):
             f"The LiteRT runtime must be able to run the file. {error}"
         ) from error
     run = interpreter.get_signature_runner()
-    return lambda clip: run(clip=np.asarray(clip, "float32"))["logits"]
+    shape = tuple(run.get_input_details()["clip"]["shape"].tolist())
+
+    def logits(clip):
+        # The runtime would resize its graph, and may answer anything.
+        if np.shape(clip) != shape:
+            raise ValueError(
+                f"`clip` must be of the shape {shape}, which is that of the "
+                f"file. Received: the shape {np.shape(clip)}"
+            )
+        return run(clip=np.asarray(clip, "float32"))["logits"]
+
+    return logits
 
 
 def operators(content):
@@ -180,27 +202,25 @@ def operators(content):
     return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
+def _labels_beside(model, path):
+    """The file of class names, which clients read together with the model."""
+    deployment.check_file(path)
+    names = pathlib.Path(path).with_suffix(".labels.txt")
+    if model.labels is not None:
+        deployment.check_file(names)
+        labels = class_names.checked(model.labels, model.num_classes)
+        return [(names, "\n".join(labels) + "\n")]
+    if names.exists():
+        raise comparison.ExportError(
+            "`model.labels` must be set, or the class names of another model "
+            f"would lie beside this one. Set them, give --labels, or remove "
+            f"{names}. Received: a model with labels=None"
+        )
+    return []
+
+
 def _runtime():
     return optional.load("ai_edge_litert.interpreter", "`to_litert`")
-
-
-def _shape(model, clips, shape):
-    """Frames, height and width, all known, of which the clips are."""
-    taken = tuple(model.input_shape[1:4])
-    of_clips = None if clips is None else np.shape(clips)[1:4]
-    usual = model.preprocessing or {}
-    usual = [usual.get(name) for name in ("frames", "size", "size")]
-    found = tuple(shape or of_clips or (a or b for a, b in zip(taken, usual)))
-    fits = len(found) == 3 and None not in found
-    fits = fits and all(n in (None, m) for n, m in zip(taken, found))
-    if not fits or of_clips not in (None, found):
-        raise ValueError(
-            "`shape` must give the frames, height and width of a clip where "
-            "the model leaves them free, since a LiteRT file has one shape: "
-            f"shape=(8, 224, 224). Received: shape={shape}, clips of "
-            f"{of_clips}, and a model of {taken}"
-        )
-    return found
 
 
 def _convert(model, shape, quantization, representative):
@@ -215,7 +235,8 @@ def _convert(model, shape, quantization, representative):
     )
     with tempfile.TemporaryDirectory() as folder:
         # The way through a SavedModel turns variables into constants.
-        archive.write_out(folder, verbose=False)
+        with saved_model.writing():
+            archive.write_out(folder, verbose=False)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
         if quantization is not None:

@@ -5,7 +5,9 @@ import json
 import numpy as np
 
 from nonlocal_keras import optional
+from nonlocal_keras.export import clip_shape
 from nonlocal_keras.export import deployment
+from nonlocal_keras.export import labels as class_names
 from nonlocal_keras.export import parity as comparison
 
 # What current runtimes read; ONNX Runtime since 1.14.
@@ -48,13 +50,19 @@ def to_onnx(model, path, clips=None, tolerance=TOLERANCE):
         ExportError: If the file predicts otherwise than the model, or has an
             operator that ONNX does not define. No file is left.
         ValueError: If the model is of another kind.
+        OSError: If the file cannot be written. Nothing is left.
         ImportError: If TensorFlow, `onnx`, `tf2onnx` or `onnxruntime` is not
             installed.
     """
     onnx, tf2onnx = _libraries()
+    comparison.check_tolerance(tolerance)
+    clip_shape.check_clips(model, clips)
+    deployment.check_file(path)
     # Axes that are folded into each other lose their sizes in the conversion
     # where those are unknown; ONNX has the operations in 3D, as fast.
     fast = deployment.deployed(model, "3d")
+    if model.labels is not None:
+        class_names.checked(model.labels, model.num_classes)
     if clips is None:
         clips = comparison.sample_clips(model, CLIPS)
     expected = model.logits.predict(clips, batch_size=1, verbose=0)

@@ -84,6 +84,16 @@ def compare(expected, predict, clips, tolerance):
     return parity
 
 
+def check_tolerance(tolerance):
+    """Raises `ExportError` for what bounds no difference."""
+    if not 0 <= tolerance < float("inf"):
+        raise ExportError(
+            "`tolerance` must be a number of at least 0, the most that a "
+            "logit may differ, as a part of the largest. Received: "
+            f"tolerance={tolerance}"
+        )
+
+
 def sample_clips(model, count, first_seed=0, shape=None):
     """Draws clips of moving shapes as the model takes them.
 

@@ -3,18 +3,21 @@
 import contextlib
 import os
 import pathlib
-import shutil
-import tempfile
 import traceback
 
 import keras
 
 from nonlocal_keras import optional
+from nonlocal_keras import partial
+from nonlocal_keras.export import labels as class_names
 from nonlocal_keras.export import signatures as serving_signatures
 from nonlocal_keras.export.parity import ExportError
-from nonlocal_keras.layers import arguments
 
 LABELS = "assets/labels.txt"
+# Serving reads versions into 64 bits.
+LAST_VERSION = 2**63 - 1
+# Bytes, of a name in a file system.
+LONGEST_NAME = 255
 
 
 def to_saved_model(model, directory, labels, version=1):
@@ -36,14 +39,15 @@ def to_saved_model(model, directory, labels, version=1):
         model: A `nonlocal_keras.models.VideoClassifier`.
         directory: String or path; the model goes to `directory/version`.
         labels: Sequence of class names, in the order of the outputs.
-        version: Integer.
+        version: Integer from 1 to 2**63 - 1.
 
     Returns:
         String, the path of the version.
 
     Raises:
-        ValueError: If there are more or fewer labels than classes, or the
-            version exists.
+        ValueError: If there are more or fewer labels than classes, two are the
+            same, or the version exists.
+        OSError: If the folder cannot be written. Nothing is left.
         ImportError: If TensorFlow is not installed.
     """
     optional.load("tensorflow", "`to_saved_model`")
@@ -67,11 +71,7 @@ def write(model, folder, labels, signatures):
             "KERAS_BACKEND=tensorflow; a .keras file of any backend loads "
             f"there. Received: the backend {keras.backend.backend()!r}"
         )
-    if len(labels) != model.num_classes:
-        raise ValueError(
-            f"`labels` must hold {model.num_classes} names, one per class. "
-            f"Received: {len(labels)}"
-        )
+    labels = class_names.checked(labels, model.num_classes)
     import tensorflow as tf
 
     module = tf.Module()
@@ -79,8 +79,7 @@ def write(model, folder, labels, signatures):
     module.weights = [weight.value for weight in model.variables]
     try:
         made = serving_signatures.make(model, labels, signatures)
-        tf.saved_model.save(module, str(folder), made)
-    except (ExportError, OSError):
+    except ExportError:
         raise
     except Exception as error:
         layer = _failing_layer(error)
@@ -91,44 +90,82 @@ def write(model, folder, labels, signatures):
             "computed by TensorFlow operations alone to become a part of a "
             f"graph. Received from it: {error}"
         ) from error
+    with writing():
+        tf.saved_model.save(module, str(folder), made)
     file = folder / LABELS
     file.parent.mkdir(exist_ok=True)
     file.write_text("\n".join(labels) + "\n", encoding="utf-8")
 
 
 @contextlib.contextmanager
+def writing():
+    """Turns what TensorFlow raises of files into an `OSError`."""
+    import tensorflow as tf
+
+    try:
+        yield
+    except tf.errors.OpError as error:
+        raise OSError(error.message) from error
+
+
+@contextlib.contextmanager
 def new_version(directory, version):
     """Gives a folder that becomes `directory/version` if all goes well.
 
-    It is renamed when whole: Serving watches the folder for numbers. On an
-    error nothing is left.
+    It is renamed when whole: Serving watches the folder for numbers, and sees
+    no other names. On an error nothing is left; what a process that was
+    killed has left, the next one removes.
     """
-    arguments.check_positive_int("version", version)
+    check_version(version)
     target = pathlib.Path(directory) / str(version)
-    if target.exists():
+    if os.path.lexists(target):
         raise ValueError(
             f"`version` must be new; published versions never change. "
             f"Received: version={version}, and {target} exists"
         )
     made = [p for p in (target.parent, *target.parents[1:]) if not p.exists()]
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = tempfile.mkdtemp(prefix=".partial-", dir=target.parent)
     try:
-        yield pathlib.Path(partial)
-        os.chmod(partial, 0o755)
-        os.replace(partial, target)
+        with partial.folder(target.parent) as folder:
+            yield folder
+            os.replace(folder, target)
     except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
         for folder in made:
             with contextlib.suppress(OSError):  # Another export may use it.
                 folder.rmdir()
         raise
 
 
+def check_version(version):
+    """Raises `ExportError` for what is no version of Serving."""
+    whole = isinstance(version, int) and not isinstance(version, bool)
+    if not whole or not 1 <= version <= LAST_VERSION:
+        raise ExportError(
+            "`version` must be an integer from 1 to 2**63 - 1, since Serving "
+            f"reads it into 64 bits. Received: version={version!r}"
+        )
+
+
+def check_name(name):
+    """Raises `ExportError` for what is no name of a model at a server."""
+    fits = isinstance(name, str) and name.isprintable() and name == name.strip()
+    fits = fits and name and not name.startswith(".")
+    fits = fits and not set(name) & set("/:\\")
+    if not fits or len(name.encode()) > LONGEST_NAME:
+        raise ExportError(
+            "`name` must be a name without slashes, colons, line breaks, a "
+            f"dot at its start and more than {LONGEST_NAME} bytes, since it is "
+            "a folder and a part of addresses. Give one with name=, --name. "
+            f"Received: name={name!r:.300}"
+        )
+
+
 def next_version(directory):
     """Gives the number after the last version in a folder, or 1."""
-    found = pathlib.Path(directory).glob("*")
-    return max((int(p.name) for p in found if p.name.isdigit()), default=0) + 1
+    names = [path.name for path in pathlib.Path(directory).glob("*")]
+    # As Serving reads them, which knows no digits of other scripts.
+    numbers = [int(x) for x in names if x.isascii() and x.isdigit()]
+    return max(numbers, default=0) + 1
 
 
 def _failing_layer(error):

@@ -7,10 +7,13 @@ import numpy as np
 from nonlocal_keras import macs
 from nonlocal_keras import optional
 from nonlocal_keras.data import longrange
+from nonlocal_keras.export import clip_shape
+from nonlocal_keras.export import labels as class_names
 from nonlocal_keras.export import model_card
 from nonlocal_keras.export import saved_model
 from nonlocal_keras.export import warmup as warmup_requests
 from nonlocal_keras.export.parity import ExportError
+from nonlocal_keras.export.parity import check_tolerance
 from nonlocal_keras.export.parity import compare
 from nonlocal_keras.export.parity import sample_clips
 from nonlocal_keras.export.parity import sizes_of_clips
@@ -62,7 +65,7 @@ def to_serving(
         directory: String or path, the folder of all models of a server.
         labels: Sequence of class names. `None` for `model.labels`, or, where
             that is `None` as well, "class 0" and so on.
-        version: Integer of at least 1. `None` for the one after the last.
+        version: Integer from 1 to 2**63 - 1. `None` for the one after the last.
         name: String, the name by which clients call the model. `None` for
             `model.name`.
         signatures: Sequence of names out of `serving_default`, `features`,
@@ -84,6 +87,7 @@ def to_serving(
         ExportError: If the model cannot be exported, with the layer and the
             reason, or predicts otherwise afterwards. Nothing is left.
         ValueError: If the version exists, or an argument is outside its rule.
+        OSError: If the folder cannot be written. Nothing is left.
         ImportError: If TensorFlow is not installed.
     """
     optional.load("tensorflow", "`to_serving`")
@@ -95,19 +99,17 @@ def to_serving(
     if warmup:
         warmup_requests.check()
     name = model.name if name is None else name
-    if not name or name.startswith(".") or set(name) & set("/:\\"):
-        raise ExportError(
-            "`name` must be a name without slashes, colons and a dot at its "
-            "start, since it is a folder and a part of addresses. Received: "
-            f"name={name!r}"
-        )
+    saved_model.check_name(name)
     if labels is None:
         labels = model.labels or [
             f"class {i}" for i in range(model.num_classes)
         ]
+    labels = class_names.checked(labels, model.num_classes)
     if tolerance is None:
         dtype = model.backbone.output.dtype
         tolerance = TOLERANCES.get(dtype, TOLERANCE_OF_16_BITS)
+    check_tolerance(tolerance)
+    clip_shape.check_clips(model, clips)
     _check_sizes(model)
     base = pathlib.Path(directory) / name
     if version is None:
@@ -116,7 +118,8 @@ def to_serving(
         saved_model.write(model, folder, labels, signatures)
         lines = _compare(model, folder, signatures, clips, tolerance)
         if warmup:
-            warmup_requests.write(model, folder, name, signatures)
+            with saved_model.writing():
+                warmup_requests.write(model, folder, name, signatures)
         if card is None:
             card = model_card.make_card(model, name, labels)
         text = model_card.with_signatures(card, signatures, lines)

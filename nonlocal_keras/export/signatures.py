@@ -3,6 +3,7 @@
 import keras
 
 from nonlocal_keras.data import ClipSpec
+from nonlocal_keras.export import limits
 from nonlocal_keras.export import pixels
 from nonlocal_keras.export.parity import ExportError
 
@@ -59,18 +60,23 @@ def make(model, labels, names):
         },
     )
 
+    sizes, least = model.input_shape[1:], limits.least_sizes(model)
+
     # One graph of the model for all signatures, so that they add little.
     @tf.function(input_signature=[clip], autograph=False)
     def run(clip):
         return outputs(clip, training=False)
 
     def scores(clip):
-        found = run(clip)
+        found = run(limits.clip(clip, sizes, least))
         return {key: found[key] for key in ("logits", "probabilities")}
 
     def features(clip):
         places = run(clip)["res5"]
         return {"features": tf.reduce_mean(places, (1, 2, 3)), "res5": places}
+
+    def features_of_clip(clip):
+        return features(limits.clip(clip, sizes, least))
 
     def top(clip):
         probabilities = run(clip)["probabilities"]
@@ -83,7 +89,7 @@ def make(model, labels, names):
 
     made = {
         "serving_default": (scores, clip),
-        "features": (features, clip),
+        "features": (features_of_clip, clip),
         "video": (lambda frames: top(pixels.clips(frames, spec)), video),
         "video_features": (
             lambda frames: {

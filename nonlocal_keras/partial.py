@@ -1,0 +1,74 @@
+"""Folders for what is not whole yet: hidden, and gone at the end.
+
+A process that is killed cannot tidy up, so that the next one does it. Who is
+alive is told by a lock that the system frees with the process.
+"""
+
+import contextlib
+import pathlib
+import shutil
+import tempfile
+
+PREFIX = ".nonlocal-keras-partial-"
+_LOCK = "lock"
+
+
+@contextlib.contextmanager
+def folder(parent):
+    """Gives a new folder to write in, on the disk of its parent.
+
+    Before, it removes those that processes left that are not there any more.
+    What is whole is moved out of it with `os.replace`.
+
+    Example:
+
+    >>> with partial.folder(path.parent) as folder:
+    ...     (folder / path.name).write_bytes(content)
+    ...     os.replace(folder / path.name, path)
+
+    Args:
+        parent: String or path of a folder that exists.
+
+    Yields:
+        `pathlib.Path` of an empty folder.
+
+    Raises:
+        OSError: If the parent cannot be written.
+    """
+    _remove_leftovers(parent)
+    made, lock = _make(parent)
+    try:
+        (made / "content").mkdir()
+        yield made / "content"
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+        lock.release()
+
+
+def _make(parent):
+    import filelock
+
+    while True:
+        made = pathlib.Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+        lock = filelock.FileLock(made / _LOCK)
+        with contextlib.suppress(FileNotFoundError):
+            lock.acquire()
+            # Unless another process took it for a leftover until now.
+            if (made / _LOCK).exists():
+                return made, lock
+            lock.release()
+
+
+def _remove_leftovers(parent):
+    import filelock
+
+    for found in pathlib.Path(parent).glob(f"{PREFIX}*"):
+        lock = filelock.FileLock(found / _LOCK)
+        # Another process writes there, or removes it at the same time, or
+        # it is not ours to remove.
+        with contextlib.suppress(filelock.Timeout, OSError):
+            lock.acquire(timeout=0)
+            try:
+                shutil.rmtree(found)
+            finally:
+                lock.release()
