@@ -55,8 +55,8 @@ def test_a_prefix_alone_is_refused_and_says_what_to_type(home):
         f"zoo.load('{NAME}', accept_unverified=True)",
         f"zoo.load('{NAME}', sha256='...')",
         "--accept-unverified and --sha256",
-        "of example.org, nothing is known",
-        "Received: accept_unverified=False, sha256=None",
+        "the host example.org is not known. Type",
+        "Received: accept_unverified=False, sha256=None.",
     ):
         assert words in str(error.value)
     assert not (home / "downloads").exists()
@@ -197,7 +197,7 @@ def test_the_published_default_of_openmmlab_says_what_else_there_is(home):
     with pytest.raises(trust.Unavailable) as error:
         zoo.load("c2d_r50_kinetics")
     for words in (
-        "of download.openmmlab.com, lost since 2026-06-06: the domain expired",
+        "the host download.openmmlab.com is lost since 2026-06-06: the domain",
         "c2d_r50_kinetics.pytorchvideo",
         "zoo.load('c2d_r50_kinetics.mmaction2_16x4', accept_unverified=True)",
     ):

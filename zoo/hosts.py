@@ -45,7 +45,7 @@ def describe(host):
     """Gives one line on what is known of a host, and since when."""
     found = known().get(host)
     if found is None:
-        return "nothing is known"
+        return "not known"
     since = f" since {found['since']}" if found["since"] else ""
     return f"{found['state']}{since}: {found['note']} ({found['source']})"
 

@@ -181,7 +181,7 @@ def show(record):
             lines += [f"  {key}: {entry}" for key, entry in value.items()]
         elif field.name == "labels" and len(value) > 12:
             lines.append(f"labels: {len(value)}, {', '.join(value[:12])}, ...")
-        else:
+        elif value != "":
             text = ", ".join(value) if isinstance(value, tuple) else value
             lines.append(f"{field.name}: {text}")
     if record.hosts:

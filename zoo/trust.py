@@ -66,12 +66,12 @@ class Trust:
             "`accept_unverified` must be True, or `sha256` must be given, for "
             f"the weights of {name}: only the first {len(digits)} digits of "
             f"the {algorithm} of its file are published ({digits}), which a "
-            f"forger can match; of {host}, {hosts.describe(host)}. Type "
-            f"zoo.load({name!r}, accept_unverified=True) to take a file of "
+            f"forger can match; the host {host} is {hosts.describe(host)}. "
+            f"Type zoo.load({name!r}, accept_unverified=True) for a file of "
             f"these digits, or zoo.load({name!r}, sha256='...') with the 64 "
             "digits that `sha256sum` prints of a copy you trust; for commands "
             "these are the flags --accept-unverified and --sha256. Received: "
-            "accept_unverified=False, sha256=None"
+            "accept_unverified=False, sha256=None."
         )
 
     def addresses(self):
