@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import zoo
 from nonlocal_keras import export
 from nonlocal_keras import models
 from tests import served
@@ -62,6 +63,16 @@ def test_clips_of_any_size_are_served_where_the_model_takes_them(tmp_path):
             r"clip, frames of at least 2, height of at least \d",
         ):
             signature(clip=tf.zeros(shape))
+
+
+def test_the_model_that_ships_refuses_clips_of_another_shape():
+    loaded = tf.saved_model.load(str(zoo.path("nl_c2d_tiny_longrange")))
+    signature = loaded.signatures["serving_default"]
+    assert signature(clip=tf.zeros((2, 4, 32, 32, 3)))["logits"].shape == (2, 2)
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match=r"shape \(batch, 4, 32, 32, 3\)"
+    ):
+        signature(clip=tf.zeros((1, 8, 32, 32, 3)))
 
 
 def test_a_model_without_preprocessing_says_what_to_leave_out(tmp_path):

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import re
 import traceback
 
 import keras
@@ -105,7 +106,9 @@ def writing():
     try:
         yield
     except tf.errors.OpError as error:
-        raise OSError(error.message) from error
+        # Without the names of its own parts.
+        reason = re.sub(r"^\{\{.*?\}\} |\s*\[Op:\w+\]$", "", error.message)
+        raise OSError(reason) from error
 
 
 @contextlib.contextmanager
