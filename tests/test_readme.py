@@ -163,6 +163,8 @@ def test_no_shell_command_goes_unchecked():
         # tests/test_packaging.py holds the list to that of the package.
         "pip install -r requirements-without-tensorflow.txt jax",
         "pip install --no-deps .",
+        # A package index, for another machine.
+        "benchmarks/gpu/wheels.sh build/wheels 3.12",
         # Hours, and gigabytes of other projects.
         "benchmarks/parity/run.sh .venv/bin/python build/parity",
     }

@@ -138,8 +138,9 @@ class Trust:
         ]
         return (
             f"The file is {record.file_name}; its addresses are "
-            f"{', '.join(told)}. If you have it or find it elsewhere, put it "
-            f"at {file} and call again, or give its path as `weights`: "
+            f"{', '.join(told)}. If you have it or find it elsewhere, "
+            f"download it by hand, put it at {file} and call again, or give "
+            "its path as `weights`: "
             f"zoo.load({record.name!r}, weights='{record.file_name}')."
         )
 
