@@ -234,8 +234,6 @@ def count_below(ascending, values):
         import tensorflow as tf  # `vectorized_map` compiles at every call.
 
         return tf.searchsorted(ascending, values, side="left")
-    if values.shape[0] == 0:  # Nothing to map over has no shape.
-        return ops.zeros(values.shape, "int32")
     return ops.vectorized_map(
         lambda row: ops.searchsorted(*row, side="left"), (ascending, values)
     )

@@ -37,6 +37,8 @@ def relu_sum(a, b, g):
     Returns:
         Tensor `(batch, queries, width)`.
     """
+    if a.shape[0] == 0:  # JAX maps over no empty axis.
+        return ops.zeros((0, ops.shape(a)[1], g.shape[-1]), g.dtype)
     return with_gradient(_sums, _backward, _second)(a, b, g)
 
 
