@@ -1,16 +1,37 @@
-"""Folders for what is not whole yet: hidden, and gone at the end.
+"""Files and folders that are not whole yet: hidden, and gone at the end.
 
 A process that is killed cannot tidy up, so that the next one does it. Who is
 alive is told by a lock that the system frees with the process.
 """
 
 import contextlib
+import os
 import pathlib
 import shutil
 import tempfile
 
 PREFIX = ".nonlocal-keras-partial-"
 _LOCK = "lock"
+
+
+def write_text(path, text):
+    """Replaces a file as a whole: a full disk leaves the one before.
+
+    One process at a time may do so. What a killed one left, the next replaces.
+
+    Args:
+        path: `pathlib.Path` of the file.
+        text: String.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    new = path.with_name(f".{path.name}.partial")
+    try:
+        new.write_text(text, encoding="utf-8")
+        os.replace(new, path)
+    finally:
+        new.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

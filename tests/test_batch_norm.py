@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from nonlocal_keras.layers import BatchNormalization
+from tests import backends
 from tests.backends import gradient
 from tests.backends import numpy
 
@@ -70,6 +71,24 @@ def test_gradients_are_those_of_keras(training):
         for layer in (ours, theirs)
     )
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_gradients_have_the_right_gradients():
+    """Those of Keras have not on TensorFlow, whose moments cut the mean off."""
+    layer, _ = pair((2, 3, 4, 5, 6))
+    x, direction = data((2, 3, 4, 5, 6)), data((2, 3, 4, 5, 6), 5)
+
+    def function(x):
+        with keras.StatelessScope():  # JAX assigns no traced statistics.
+            y = layer(x, training=True)
+        return keras.ops.sum(keras.ops.sin(y))
+
+    step = 1e-2 * direction
+    above, below = (gradient(function, y) for y in (x + step, x - step))
+    wanted = (above - below) / 2e-2
+    (found,) = backends.hessian_products(function, [x], [direction])
+    assert abs(wanted).max() > 1
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-2)
 
 
 def test_a_small_variance_keeps_the_small_epsilon():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from nonlocal_keras import models
+from tests import backends
 from tests.backends import BACKEND
 from tests.backends import numpy
 from tests.backends import tensorflow_only
@@ -85,6 +86,34 @@ def test_mixed_precision_keeps_float32_statistics():
     for path, value in plain.items():
         assert remat[path].dtype == value.dtype == "float32"
         np.testing.assert_allclose(remat[path], value, atol=2e-2, err_msg=path)
+
+
+def product_with_hessian(remat):
+    """Of the function from clips to a number that `classifier` gives."""
+    model = classifier(remat)
+    x, _ = clips()
+    (direction,) = np.random.default_rng(1).normal(size=(1, *x.shape))
+
+    def function(x):
+        return keras.ops.sum(keras.ops.sin(model(x, training=True)))
+
+    return backends.hessian_products(
+        function, [x], [direction.astype("float32")]
+    )[0]
+
+
+@pytest.mark.skipif(BACKEND == "tensorflow", reason="refused there")
+@pytest.mark.slow
+def test_the_gradient_has_the_right_gradient():
+    found, wanted = product_with_hessian(True), product_with_hessian(False)
+    assert abs(wanted).max() > 1
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-3)
+
+
+@tensorflow_only
+def test_tensorflow_refuses_a_gradient_of_the_gradient():
+    with pytest.raises(NotImplementedError, match="recompute_grad"):
+        product_with_hessian(True)
 
 
 @tensorflow_only

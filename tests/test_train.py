@@ -221,6 +221,14 @@ def test_a_second_run_in_one_folder_is_refused(tmp_path):
     assert "`model_dir` must not be in use by another run" in output
 
 
+@pytest.mark.slow
+def test_verbosity_brings_back_what_libraries_say(tmp_path):
+    with checkpoints.lock(tmp_path / "run"):
+        _, quiet = run(tmp_path, "--model_dir=run")
+        _, verbose = run(tmp_path, "--model_dir=run", "--verbosity=0")
+    assert "cpu_feature_guard" not in quiet and "cpu_feature_guard" in verbose
+
+
 @pytest.mark.parametrize(
     "flags, words",
     [

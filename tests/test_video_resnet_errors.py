@@ -141,6 +141,13 @@ def test_unknown_option_of_the_layer():
 # === The backbone ===
 
 
+def test_unknown_argument():
+    with pytest.raises(TypeError, match="colour"):
+        VideoResNet(**SMALL, colour=1)
+    with pytest.raises(TypeError, match="colour"):
+        VideoClassifier(VideoResNet(**SMALL), 2, colour=1)
+
+
 @pytest.mark.parametrize(
     "name, choices",
     [

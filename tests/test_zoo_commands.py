@@ -224,6 +224,15 @@ def test_verify_names_a_damaged_file_and_repairs_it(capsys, cache):
     assert out.endswith(f"{NAME}: every file is as it was written\n")
 
 
+def test_verify_refuses_flags_of_downloads_where_it_repairs_nothing(
+    capsys, cache
+):
+    status, _, err = run(capsys, "verify", "--cache-dir", cache, "--offline")
+    assert status == 1
+    assert "Without `--repair` nothing is fetched" in err
+    assert "no use for --offline" in err
+
+
 def test_verify_names_a_record_that_was_changed(capsys, cache, server):
     fields = zoo_files.record(server.url(URL))
     zoo_files.write(cache, {**fields, "labels": ["c", "b", "a"]})

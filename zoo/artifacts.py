@@ -225,7 +225,11 @@ def _export(model, record, partial):
     import keras
 
     if keras.backend.backend() == "tensorflow":
-        return _export_saved_model(model, record, partial)
+        from nonlocal_keras import export
+
+        return pathlib.Path(
+            export.to_saved_model(model, partial, record.labels, record.version)
+        )
     logging.warning(
         "%s: no SavedModel is written, since that needs the TensorFlow "
         "backend and this is %s. The Keras model is whole.",
@@ -235,26 +239,6 @@ def _export(model, record, partial):
     folder = partial / str(record.version)
     folder.mkdir()
     return folder
-
-
-def _export_saved_model(model, record, partial):
-    import tensorflow as tf
-
-    from nonlocal_keras import export
-
-    try:
-        return pathlib.Path(
-            export.to_saved_model(model, partial, record.labels, record.version)
-        )
-    except (
-        tf.errors.OutOfRangeError,
-        tf.errors.ResourceExhaustedError,
-        tf.errors.PermissionDeniedError,
-        tf.errors.UnknownError,
-    ) as error:
-        # What TensorFlow makes of the errors of a disk: "PATH; No space left
-        # on device".
-        raise OSError(error.message.rpartition("; ")[2]) from error
 
 
 def _prove(model, record, folder):

@@ -177,6 +177,12 @@ def _verify(arguments):
     found, wrong = _records(names, arguments.cache_dir)
     if arguments.hosts:
         return _verify_hosts([record for record, _ in found], arguments)
+    if not arguments.repair:
+        _refuse_flags(
+            arguments,
+            [name for name in flags.of(arguments) if name != "cache_dir"],
+            "Without `--repair` nothing is fetched",
+        )
     for record, root in found:
         wrong += not _verify_model(record, root, arguments)
     if not arguments.names:
@@ -195,17 +201,24 @@ def _verify(arguments):
         )
 
 
+def _refuse_flags(arguments, unused, reason):
+    given = [name for name in unused if getattr(arguments, name)]
+    if given:
+        raise ValueError(
+            f"{reason}, so that there is no use for "
+            f"--{', --'.join(given).replace('_', '-')}"
+        )
+
+
 def _verify_hosts(records, arguments):
     """Says what each address answers; fails if a file is nowhere."""
     from zoo import hosts
 
-    unused = ("offline", "repair", "sha256", "accept_unverified")
-    given = [name for name in unused if getattr(arguments, name)]
-    if given:
-        raise ValueError(
-            "`--hosts` asks the network and changes nothing here, so that it "
-            f"has no use for --{', --'.join(given).replace('_', '-')}"
-        )
+    _refuse_flags(
+        arguments,
+        ("offline", "repair", "sha256", "accept_unverified"),
+        "`--hosts` asks the network and changes nothing here",
+    )
     nowhere = []
     published = [record for record in records if record.download is not None]
     for record, answers in hosts.ask(published):

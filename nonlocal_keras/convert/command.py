@@ -4,8 +4,8 @@ import ast
 import os
 import pathlib
 import re
-import tempfile
 
+from nonlocal_keras import partial
 from nonlocal_keras import terminal
 from nonlocal_keras.convert import settings
 from nonlocal_keras.convert import tables
@@ -120,14 +120,11 @@ def write(model, report, output):
         output: `pathlib.Path` that ends in `.keras`.
     """
     try:
-        with tempfile.TemporaryDirectory(
-            prefix=".partial-", dir=output.parent
-        ) as folder:
-            partial = pathlib.Path(folder)
-            model.save(partial / "model.keras")
+        with partial.folder(output.parent) as folder:
+            model.save(folder / "model.keras")
             text = report.to_json() + "\n"
-            (partial / "report.json").write_text(text, encoding="utf-8")
-            _replace(partial, output)
+            (folder / "report.json").write_text(text, encoding="utf-8")
+            _replace(folder, output)
     except OSError as error:
         raise ConversionError(
             f"`--output` cannot be written: {error.strerror or error}. "
@@ -135,14 +132,14 @@ def write(model, report, output):
         ) from error
 
 
-def _replace(partial, output):
+def _replace(folder, output):
     """Puts both files into place; the older ones stay if that fails."""
-    report, old = report_path(output), partial / "old.report.json"
+    report, old = report_path(output), folder / "old.report.json"
     if report.exists():
         os.replace(report, old)
     try:
-        os.replace(partial / "report.json", report)
-        os.replace(partial / "model.keras", output)
+        os.replace(folder / "report.json", report)
+        os.replace(folder / "model.keras", output)
     except OSError:
         report.unlink(missing_ok=True)
         if old.exists():

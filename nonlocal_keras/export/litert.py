@@ -94,7 +94,7 @@ def to_litert(
             f"Received: quantization={quantization!r}"
         )
     optional.load("tensorflow", "`to_litert`")
-    _runtime()
+    _part("interpreter")
     if tolerance is None:
         tolerance = TOLERANCES[quantization]
     comparison.check_tolerance(tolerance)
@@ -143,7 +143,9 @@ def runner(path, threads=None):
     Raises:
         ExportError: If the runtime cannot run the file.
     """
-    interpreter = _runtime().Interpreter(str(path), num_threads=threads)
+    interpreter = _part("interpreter").Interpreter(
+        str(path), num_threads=threads
+    )
     try:
         interpreter.allocate_tensors()
     except RuntimeError as error:
@@ -177,7 +179,7 @@ def operators(content):
     Raises:
         ExportError: If there is a custom operator, such as those of Flex.
     """
-    from ai_edge_litert import schema_py_generated as schema
+    schema = _part("schema_py_generated")
 
     names = {
         value: name
@@ -219,8 +221,8 @@ def _labels_beside(model, path):
     return []
 
 
-def _runtime():
-    return optional.load("ai_edge_litert.interpreter", "`to_litert`")
+def _part(module):
+    return optional.load(f"ai_edge_litert.{module}", "`to_litert`")
 
 
 def _convert(model, shape, quantization, representative):
@@ -276,7 +278,7 @@ def _with_ranges(converter, clips):
 
 def _last_dense(content):
     """Name of what the last dense layer of a file gives."""
-    from ai_edge_litert import schema_py_generated as schema
+    schema = _part("schema_py_generated")
 
     graph = schema.Model.GetRootAs(content, 0)
     dense = [

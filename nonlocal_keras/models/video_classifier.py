@@ -41,7 +41,8 @@ class VideoClassifier(keras.Model):
             the model: `frames`, `stride`, `size`, `short_side`, `mean`,
             `std`, and where they are of use `resize` and `fps` of
             `nonlocal_keras.data.ClipSpec`. Defaults to `None`.
-        **kwargs: `name` and `trainable`.
+        name: String. Defaults to a name made by Keras.
+        trainable: Boolean, whether the weights may change in training.
 
     Returns:
         A functional model from clips to predictions `(batch, num_classes)` in
@@ -61,7 +62,8 @@ class VideoClassifier(keras.Model):
         activation="softmax",
         labels=None,
         preprocessing=None,
-        **kwargs,
+        name=None,
+        trainable=True,
     ):
         arguments.check_positive_int("num_classes", num_classes)
         if not 0.0 <= dropout < 1.0:
@@ -93,7 +95,9 @@ class VideoClassifier(keras.Model):
         logits = _MeanOverPlaces(name="logits", dtype="float32")(x)
         x = layers.Activation(activation, dtype="float32", name="act")(x)
         outputs = _MeanOverPlaces(name="predictions", dtype="float32")(x)
-        super().__init__(inputs=inputs, outputs=outputs, **kwargs)
+        super().__init__(
+            inputs=inputs, outputs=outputs, name=name, trainable=trainable
+        )
         # === Config ===
         self.backbone = backbone
         self.num_classes = num_classes

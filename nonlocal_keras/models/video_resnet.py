@@ -85,8 +85,10 @@ class VideoResNet(keras.Model):
             and non-local blocks only, and computes what is inside them again
             in the backward pass: less memory for more time. Weights and
             statistics are updated as without it. It holds for calls of this
-            model, not for models made from its `stages`.
-        **kwargs: `name` and `trainable`.
+            model, not for models made from its `stages`. Gradients of
+            gradients need `remat=False` on TensorFlow, which raises an error.
+        name: String. Defaults to a name made by Keras.
+        trainable: Boolean, whether the weights may change in training.
 
     Returns:
         A functional model from clips `(batch, frames, height, width,
@@ -129,7 +131,8 @@ class VideoResNet(keras.Model):
         implementation="auto",
         remat=False,
         dtype=None,
-        **kwargs,
+        name=None,
+        trainable=True,
     ):
         arguments.check_choice("inflate", inflate, ("3x1x1", "3x3x3"))
         arguments.check_choice(
@@ -176,7 +179,10 @@ class VideoResNet(keras.Model):
             )
         inputs = keras.Input(shape=config["input_shape"], name="clip")
         super().__init__(
-            inputs=inputs, outputs=_Builder(config)(inputs), **kwargs
+            inputs=inputs,
+            outputs=_Builder(config)(inputs),
+            name=name,
+            trainable=trainable,
         )
         self._config = config
         self._segments = None

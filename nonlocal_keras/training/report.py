@@ -2,9 +2,9 @@
 
 import dataclasses
 import json
-import os
 
 from nonlocal_keras import macs
+from nonlocal_keras import partial
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,15 +74,5 @@ def format_table(rows):
 def write_report(rows, model_dir):
     """Writes `report.md` and `report.json` into a folder."""
     text = json.dumps([dataclasses.asdict(row) for row in rows], indent=2)
-    _write(model_dir / "report.md", format_table(rows) + "\n")
-    _write(model_dir / "report.json", text + "\n")
-
-
-def _write(path, text):
-    """Replaces a file as a whole: a full disk leaves the one before."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    partial.write_text(model_dir / "report.md", format_table(rows) + "\n")
+    partial.write_text(model_dir / "report.json", text + "\n")

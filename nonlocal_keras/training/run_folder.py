@@ -12,6 +12,7 @@ import itertools
 import json
 import os
 
+from nonlocal_keras import partial
 from nonlocal_keras.training import checkpoints
 
 _SETTINGS, _VIDEOS = "experiment.json", "videos.json"
@@ -116,9 +117,7 @@ def _read(path):
 
 
 def _write(path, content):
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    partial.write_text(path, json.dumps(content, indent=2) + "\n")
 
 
 def _changed_settings(old, new):
