@@ -3,9 +3,6 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-# Tests of the layers and models, which run on every Keras backend.
-ANY_BACKEND = $(shell grep -l "any_backend" tests/test_*.py)
-
 # The peers' own Python, which `benchmarks/peers.sh` makes.
 PEERS = build/benchmarks/torch
 
@@ -19,15 +16,15 @@ train: .venv/.base
 
 test: .venv/.test
 	$(BIN)/python -m pytest -m "not slow" -n 2
-	KERAS_BACKEND=jax $(BIN)/python -m pytest -m "not slow" -n 2 $(ANY_BACKEND)
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -m "any_backend and not slow" -n 2
 
 test-all: .venv/.test
 	$(BIN)/python -m pytest -n 2
-	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 $(ANY_BACKEND)
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -m any_backend -n 2
 
 # PyTorch is a large download, so it has an environment of its own.
 test-torch: .venv-torch/.test
-	KERAS_BACKEND=torch .venv-torch/bin/python -m pytest -m "not slow" -n 2 $(ANY_BACKEND)
+	KERAS_BACKEND=torch .venv-torch/bin/python -m pytest -m "any_backend and not slow" -n 2
 
 # The fast suite on the oldest TensorFlow, in an environment of its own.
 test-oldest: .venv-oldest/.test
@@ -48,7 +45,7 @@ bench: .venv/.bench
 	benchmarks/peers.sh $(PEERS)
 	$(BIN)/python -m benchmarks.op --peer=$(PEERS)/bin/python
 	$(BIN)/python -m benchmarks.model --peer=$(PEERS)/bin/python
-	$(BIN)/python -m benchmarks.export_weights build/benchmarks/weights
+	$(BIN)/python -m benchmarks.export.weights build/benchmarks/weights
 	$(BIN)/python -m benchmarks.export build/benchmarks/weights
 
 lint: .venv/.test

@@ -152,7 +152,7 @@ def run(progress):
 
 def compare(experiment, model_dir):
     """Trains and tests the models of an experiment; publishes the best."""
-    from nonlocal_keras.evaluation import evaluate
+    from nonlocal_keras.evaluation.accuracy import evaluate
     from nonlocal_keras.training import inputs
     from nonlocal_keras.training import loop
     from nonlocal_keras.training import report

@@ -26,7 +26,7 @@ class Worker:
 
     Args:
         python: Path of the interpreter of this side.
-        module: String, the module that serves, such as `benchmarks.op_ours`.
+        module: String, the module that serves, such as `benchmarks.op.ours`.
         threads: Integer, threads that this side may use.
         environment: Dictionary of further environment variables.
     """

@@ -7,17 +7,17 @@ from nonlocal_keras import convert
 from nonlocal_keras import data
 from nonlocal_keras import export
 from nonlocal_keras import layers
-from nonlocal_keras import macs
 from nonlocal_keras import models
+from nonlocal_keras.analysis import macs
+from nonlocal_keras.analysis.memory import memory_estimate
 from nonlocal_keras.evaluation import Evaluation
 from nonlocal_keras.evaluation import evaluate
+from nonlocal_keras.evaluation import predict_video
 from nonlocal_keras.layers import NonLocal1D
 from nonlocal_keras.layers import NonLocal2D
 from nonlocal_keras.layers import NonLocal3D
-from nonlocal_keras.memory import memory_estimate
 from nonlocal_keras.models import insert_non_local
-from nonlocal_keras.optimize import optimize_for_inference
-from nonlocal_keras.prediction import predict_video
+from nonlocal_keras.models.video.optimize import optimize_for_inference
 from nonlocal_keras.version import __version__
 
 # `zoo` is a package of its own; `import nonlocal_keras.zoo` is the same one.

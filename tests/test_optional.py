@@ -1,15 +1,15 @@
 """A library that is missing or broken is told with its install line."""
 
-import pathlib
 import sys
 
 import pytest
 
 from nonlocal_keras import export
 from nonlocal_keras import optional
-from tests import small
+from tests.support import paths
+from tests.support import small
 
-SETUP = pathlib.Path(__file__).parent.parent / "setup.cfg"
+SETUP = paths.ROOT / "setup.cfg"
 
 
 def broken(tmp_path, monkeypatch, name, source):

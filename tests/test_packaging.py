@@ -1,11 +1,10 @@
 """What an installation holds, with and without TensorFlow."""
 
 import configparser
-import pathlib
 import subprocess
 import sys
 
-ROOT = pathlib.Path(__file__).parent.parent
+from tests.support.paths import ROOT
 
 # An import of TensorFlow fails as it does where TensorFlow is not installed.
 WITHOUT = """

@@ -1,7 +1,6 @@
 """What README and docs show is what happens."""
 
 import configparser
-import pathlib
 import re
 import shlex
 import shutil
@@ -11,12 +10,13 @@ import sys
 import pytest
 
 import zoo
-from nonlocal_keras import cli
-from tests import small
-from tests import videos
-from tests import zoo_files
+from nonlocal_keras.cli.main import main
+from tests.support import small
+from tests.support import videos
+from tests.support import zoo_files
+from tests.support.paths import GOLDEN
+from tests.support.paths import ROOT
 
-ROOT = pathlib.Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md"]) + sorted(
     (ROOT / "docs").glob("*.md")
 )
@@ -62,7 +62,7 @@ def cache(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def folder_with_the_files(tmp_path, monkeypatch, cache):
-    stand_in = ROOT / "tests" / "data" / "vnl_i3d_nonlocal_8x8_r50_width8.pkl"
+    stand_in = GOLDEN / "vnl_i3d_nonlocal_8x8_r50_width8.pkl"
     shutil.copy(stand_in, tmp_path / VNL)
     (tmp_path / GLUONCV).write_bytes(zoo_files.file_bytes())
     videos.write_video(tmp_path / "clip.mp4", frames=12)
@@ -76,7 +76,7 @@ def folder_with_the_files(tmp_path, monkeypatch, cache):
     [
         pytest.param(text, id=f"{page}-{i}")
         for page, i, text in blocks("python")
-        # Clients need a server: tests/test_export_clients.py runs them.
+        # Clients need a server: tests/export/test_clients.py runs them.
         if "localhost:" not in text
     ],
 )
@@ -98,7 +98,7 @@ def test_every_command_of_the_package_runs(capsys):
     assert lines
     small.classifier().save("mine.keras")
     for line in lines:
-        assert cli.main(shlex.split(line)[1:]) == 0, line
+        assert main(shlex.split(line)[1:]) == 0, line
 
 
 def test_every_call_of_train_has_valid_flags():
@@ -151,7 +151,7 @@ def test_no_shell_command_goes_unchecked():
         "git clone ",
         "pip install '.[",
         # The server is no package; the other one runs in
-        # tests/test_export_clients.py.
+        # tests/export/test_clients.py.
         "docker run ",
         "saved_model_cli ",
     )
@@ -174,7 +174,7 @@ def test_no_shell_command_goes_unchecked():
 
 def test_the_table_of_the_zoo_is_that_of_the_records(capsys, monkeypatch):
     monkeypatch.setenv("NONLOCAL_KERAS_HOME", "none")
-    assert cli.main(["list", "--markdown"]) == 0
+    assert main(["list", "--markdown"]) == 0
     table = capsys.readouterr().out
     assert table in (ROOT / "README.md").read_text()
 
@@ -183,7 +183,9 @@ def test_the_table_of_the_zoo_is_that_of_the_records(capsys, monkeypatch):
 def test_a_clean_clone_trains(tmp_path):
     """`make train` in a clone: needs a package index and some minutes."""
     subprocess.run(
-        ["git", "clone", "-q", str(ROOT), "clone"], cwd=tmp_path, check=True
+        ["git", "clone", "-q", str(ROOT), "clone"],
+        cwd=tmp_path,
+        check=True,
     )
     done = subprocess.run(
         ["make", "train"],

@@ -2,7 +2,6 @@
 
 import json
 import os
-import pathlib
 import re
 import signal
 import subprocess
@@ -14,10 +13,10 @@ import pytest
 
 from nonlocal_keras.data import longrange
 from nonlocal_keras.training import checkpoints
-from tests import videos
+from tests.support import videos
+from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.usefixtures("interruptible")
-ROOT = pathlib.Path(__file__).parent.parent
 SIZES = (48, 8, 16)
 SMALL = (
     "--steps=6",

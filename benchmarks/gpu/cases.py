@@ -4,7 +4,7 @@ A case is a dictionary; with its `way` it is a row of the results. Those that
 matter most come first, since what a part's seconds do not reach is left out.
 """
 
-from benchmarks import op_cases
+from benchmarks.op import cases as op_cases
 
 # Seconds of each part where all are asked for, which is less than 8 minutes;
 # those that a part leaves go to the parts after it. No other case begins after

@@ -5,14 +5,14 @@ import os
 
 import numpy as np
 
-from benchmarks import model_cases
+from benchmarks.model import cases as model_cases
 
 
 def checkpoint(folder, case):
     """The path of a checkpoint of PySlowFast, drawn if it is not there."""
     path = folder / f"{case['model']}.pth"
     if not path.exists():
-        from benchmarks import model_peers
+        from benchmarks.model import peers as model_peers
 
         net, _ = model_peers.pyslowfast(case)
         model_peers.draw(net)

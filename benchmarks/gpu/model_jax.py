@@ -6,11 +6,11 @@ import jax
 import keras
 import numpy as np
 
-from benchmarks import model_cases
 from benchmarks.gpu import clock
 from benchmarks.gpu import model_inputs
 from benchmarks.gpu import profiles
 from benchmarks.gpu import worker
+from benchmarks.model import cases as model_cases
 
 RATE, MOMENTUM = 1e-4, 0.9
 # Programs that are compiled at the same time.

@@ -11,13 +11,13 @@ import gc
 import keras
 import torch
 
-from benchmarks import model_cases
-from benchmarks import model_peers
 from benchmarks.gpu import cases
 from benchmarks.gpu import clock
 from benchmarks.gpu import model_inputs
 from benchmarks.gpu import profiles
 from benchmarks.gpu import worker
+from benchmarks.model import cases as model_cases
+from benchmarks.model import peers as model_peers
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 RATE, MOMENTUM = 1e-4, 0.9

@@ -6,7 +6,7 @@ which both workers compare all ways.
 
 import numpy as np
 
-from benchmarks import op_cases
+from benchmarks.op import cases as op_cases
 
 NAMES = ("theta", "phi", "g")
 # Rows of which outputs and gradients are compared, the first and last too.

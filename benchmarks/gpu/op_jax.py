@@ -124,9 +124,9 @@ def _trace(case, way):
 
 def _ours(implementation):
     def function(case, theta, phi, g, w_f):
-        from nonlocal_keras.layers import attend
+        from nonlocal_keras.ops import weighted_sum
 
-        return attend.weighted_sum(
+        return weighted_sum.weighted_sum(
             theta,
             phi,
             g,

@@ -9,7 +9,7 @@ from benchmarks.gpu import clock
 from benchmarks.gpu import op_inputs
 from benchmarks.gpu import profiles
 from benchmarks.gpu import worker
-from nonlocal_keras.layers import attend
+from nonlocal_keras.ops import weighted_sum
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
@@ -142,7 +142,7 @@ def _ours_once(case, tensors, implementation):
     leaves = _leaves(case, tensors)
 
     def function():
-        return attend.weighted_sum(
+        return weighted_sum.weighted_sum(
             **leaves,
             pairwise=case["pairwise"],
             scale=op_inputs.scale(case),
@@ -171,7 +171,7 @@ def _attention_once(case, tensors):
 
 
 def _mmcv(case, copies):
-    from benchmarks import op_mmcv
+    from benchmarks.op import mmcv as op_mmcv
 
     # Making it takes longer than most of what is measured.
     net = op_mmcv.network(case, copies[0]).to(DEVICE, _dtype(case))

@@ -3,8 +3,8 @@
 import dataclasses
 import re
 
-from nonlocal_keras.convert.rules import ConversionError
-from nonlocal_keras.models.placement import STAGES
+from nonlocal_keras.convert.name_map import ConversionError
+from nonlocal_keras.models.backbones.placement import STAGES
 
 _BLOCK = re.compile(r"(res[2-5])_(\d+)_.+")
 _NON_LOCAL = re.compile(r"nonlocal_(res[2-5])_(\d+)\..+")

@@ -6,8 +6,8 @@ import math
 import keras
 import numpy as np
 
-from nonlocal_keras.convert import tables
-from nonlocal_keras.convert.rules import ConversionError
+from nonlocal_keras.convert import name_maps
+from nonlocal_keras.convert.name_map import ConversionError
 from nonlocal_keras.layers import FrozenAffine
 from nonlocal_keras.layers.non_local import BaseNonLocal
 
@@ -18,7 +18,7 @@ class Tensors:
     """The tensors of a file by the weight that they become.
 
     Args:
-        table: `nonlocal_keras.convert.rules.Table`.
+        table: `nonlocal_keras.convert.name_map.Table`.
         tensors: dict from name to array.
 
     Attributes:
@@ -107,7 +107,7 @@ def check(tensors, shapes, fresh, inflate):
     ]
     problems += _bad_numbers(tensors)
     if problems:
-        network = tables.another_network(misfits, tensors.table)
+        network = name_maps.another_network(misfits, tensors.table)
         hint = (
             f"It looks like {network}, which is not converted."
             if network

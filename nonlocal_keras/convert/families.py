@@ -2,9 +2,9 @@
 
 import re
 
-from nonlocal_keras.convert.rules import ConversionError
-from nonlocal_keras.models import variants
-from nonlocal_keras.models.placement import STAGES
+from nonlocal_keras.convert.name_map import ConversionError
+from nonlocal_keras.models.backbones.placement import STAGES
+from nonlocal_keras.models.video import variants
 
 # source -> families it may be of; the first is the default of its kind.
 FAMILIES = {
@@ -37,7 +37,7 @@ def choose(source, architecture, overrides, file_name):
     """Chooses the family of a file and says why.
 
     Returns:
-        The key of `nonlocal_keras.models.variants.FAMILIES`, and the reason.
+        The key of `nonlocal_keras.models.video.variants.FAMILIES`, and why.
     """
     known = FAMILIES[source]
     if "family" in overrides:

@@ -6,16 +6,16 @@ import keras
 from absl import logging
 
 from nonlocal_keras.convert import assign
-from nonlocal_keras.convert import keras_files
-from nonlocal_keras.convert import settings
-from nonlocal_keras.convert import tables
+from nonlocal_keras.convert import name_maps
 from nonlocal_keras.convert.architecture import infer
-from nonlocal_keras.convert.readers import read_tensors
+from nonlocal_keras.convert.files import keras_files
+from nonlocal_keras.convert.files.read import read_tensors
+from nonlocal_keras.convert.name_map import ConversionError
+from nonlocal_keras.convert.plan import make_plan
 from nonlocal_keras.convert.report import Entry
 from nonlocal_keras.convert.report import Report
-from nonlocal_keras.convert.rules import ConversionError
-from nonlocal_keras.models import variants
-from nonlocal_keras.models.video_classifier import VideoClassifier
+from nonlocal_keras.models.video import variants
+from nonlocal_keras.models.video.video_classifier import VideoClassifier
 
 # What wrappers put before all names.
 PREFIXES = ("module.", "model.")
@@ -94,9 +94,9 @@ def convert(path, source, **overrides):
     Raises:
         ValueError: As for `load_checkpoint`.
     """
-    if source not in tables.SOURCES:
+    if source not in name_maps.SOURCES:
         raise ConversionError(
-            f"`source` must be one of {', '.join(tables.SOURCES)}. "
+            f"`source` must be one of {', '.join(name_maps.SOURCES)}. "
             f"Received: source={source!r}"
         )
     checkpoint, folded = _read(path, source)
@@ -105,7 +105,7 @@ def convert(path, source, **overrides):
     tensors = assign.Tensors(table, arrays)
     found = infer(tensors.shapes(), tensors.spell, table.shifted)
     file = path.name if isinstance(path, keras.Model) else os.fspath(path)
-    plan = settings.make_plan(
+    plan = make_plan(
         source,
         found,
         arrays,
@@ -175,11 +175,11 @@ def _table(source, names):
     """Gives the way of naming that the tensors follow."""
     known = {
         table.name: (table.known(names), table)
-        for of_source in tables.SOURCES.values()
+        for of_source in name_maps.SOURCES.values()
         for table in of_source
     }
     most, table = max(
-        (known[t.name] for t in tables.SOURCES[source]), key=lambda k: k[0]
+        (known[t.name] for t in name_maps.SOURCES[source]), key=lambda k: k[0]
     )
     best, other = max(known.values(), key=lambda k: k[0])
     if most and 2 * most >= best:
@@ -190,9 +190,9 @@ def _table(source, names):
         raise ConversionError(
             f"Files of source {source!r} have names such as {wanted!r}; this "
             f"one has {examples}, which no source here has. Sources are "
-            f"{', '.join(tables.SOURCES)}."
+            f"{', '.join(name_maps.SOURCES)}."
         )
-    right = [s for s, group in tables.SOURCES.items() if other in group]
+    right = [s for s, group in name_maps.SOURCES.items() if other in group]
     hint = " or ".join(f"source={name!r}" for name in right)
     raise ConversionError(
         f"Files of source {source!r} have names such as {wanted!r}; this one "

@@ -6,8 +6,8 @@ mean is decided in `settings.py` and by the layers, which may rely on this.
 
 import numbers
 
-from nonlocal_keras.convert.rules import ConversionError
-from nonlocal_keras.models.placement import STAGES
+from nonlocal_keras.convert.name_map import ConversionError
+from nonlocal_keras.models.backbones.placement import STAGES
 
 # Beyond what any network has; more would only ask for memory.
 MOST = 100_000

@@ -33,7 +33,7 @@ class Report:
         source: str.
         naming: str, the way of naming that the tensors follow.
         model: str, one line on the network.
-        family: str, key of `nonlocal_keras.models.variants.FAMILIES`.
+        family: str, key of `nonlocal_keras.models.video.variants.FAMILIES`.
         backbone: dict, arguments of `VideoResNet`.
         head: dict, arguments of `VideoClassifier`.
         entries: list of `Entry`, one for each of the file.

@@ -14,7 +14,7 @@
 | `lfb` | around the centre of equal parts | ends and middle |
 
 A half way is half of the free pixels, rounded down, so that the last crop may
-miss the last pixel. `tests/test_views.py` names the source of each rule.
+miss the last pixel. `tests/data/test_views.py` names the source of each rule.
 """
 
 import math

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from nonlocal_keras import macs
+from nonlocal_keras.analysis import macs
 from nonlocal_keras.export.parity import ExportError
 
 # Pixels of a clip, each three float32.

@@ -10,9 +10,9 @@ import keras
 from nonlocal_keras import partial
 from nonlocal_keras.export import parity as comparison
 from nonlocal_keras.layers import NonLocal3D
-from nonlocal_keras.layers.video import VideoConv3D
-from nonlocal_keras.layers.video import VideoMaxPool3D
-from nonlocal_keras.optimize import optimize_for_inference
+from nonlocal_keras.layers.video_conv import VideoConv3D
+from nonlocal_keras.layers.video_conv import VideoMaxPool3D
+from nonlocal_keras.models.video.optimize import optimize_for_inference
 
 
 @dataclasses.dataclass(frozen=True)

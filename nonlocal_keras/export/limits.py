@@ -5,7 +5,7 @@ convolution takes any size, and a clip of twice as many frames comes out as two
 rows. So every signature looks at what came, and says its rule.
 """
 
-from nonlocal_keras import macs
+from nonlocal_keras.analysis import macs
 from nonlocal_keras.export.parity import sizes_of_clips
 
 # A frame or a picture; one of 8K video has 33.2 million pixels.

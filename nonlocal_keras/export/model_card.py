@@ -4,7 +4,7 @@ import math
 
 import keras
 
-from nonlocal_keras import macs
+from nonlocal_keras.analysis import macs
 from nonlocal_keras.export.parity import sizes_of_clips
 from nonlocal_keras.export.signatures import SIGNATURES
 

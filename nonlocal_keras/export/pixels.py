@@ -2,7 +2,7 @@
 
 These are the steps of `ClipSpec.preprocess`, with sizes that are known only
 when the graph runs: choose frames, scale to the shorter side, crop in the
-centre, normalize. `tests/test_export_pixels.py` compares both. No step makes
+centre, normalize. `tests/export/test_pixels.py` compares both. No step makes
 more than the request holds or its clips need. A graph does not know the frame
 rate of its input: where `spec.fps` is given, whole videos come at that rate.
 """

@@ -4,8 +4,8 @@ import pathlib
 
 import numpy as np
 
-from nonlocal_keras import macs
 from nonlocal_keras import optional
+from nonlocal_keras.analysis import macs
 from nonlocal_keras.data import longrange
 from nonlocal_keras.export import clip_shape
 from nonlocal_keras.export import labels as class_names

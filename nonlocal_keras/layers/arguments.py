@@ -5,8 +5,8 @@ Every error names the argument, the rule, the value received and a way out.
 
 import keras
 
-PAIRWISE = ("gaussian", "embedded_gaussian", "dot_product", "concatenation")
-SOFTMAX_FORMS = ("gaussian", "embedded_gaussian")
+from nonlocal_keras.ops.pairwise import SOFTMAX_FORMS
+
 IMPLEMENTATIONS = ("auto", "matrix", "streamed")
 NORMALIZATIONS = ("batch", "affine", None)
 AXES_OF_CLIPS = {"time": (0,), "space": (1, 2), "spacetime": (0, 1, 2)}

@@ -9,11 +9,12 @@ from keras import ops
 from keras import regularizers
 
 from nonlocal_keras.layers import arguments
-from nonlocal_keras.layers import attend
-from nonlocal_keras.layers import folding
 from nonlocal_keras.layers import initialization
 from nonlocal_keras.layers.batch_norm import BatchNormalization
 from nonlocal_keras.layers.frozen_affine import FrozenAffine
+from nonlocal_keras.ops import folding
+from nonlocal_keras.ops import pairwise as forms
+from nonlocal_keras.ops import weighted_sum
 
 
 class BaseNonLocal(keras.layers.Layer):
@@ -53,7 +54,7 @@ class BaseNonLocal(keras.layers.Layer):
             arguments.check_positive_int("intermediate_dim", intermediate_dim)
         self.intermediate_dim = intermediate_dim
         self.pairwise = arguments.check_choice(
-            "pairwise", pairwise, arguments.PAIRWISE
+            "pairwise", pairwise, forms.PAIRWISE
         )
         self.scale = arguments.check_scale(scale, pairwise)
         self.pool_size = arguments.check_pool_size(pool_size, self.rank, name)
@@ -147,10 +148,10 @@ class BaseNonLocal(keras.layers.Layer):
         )
         form = self._form(key_mask)
         if return_attention_scores:
-            weights = attend.weights(theta, phi, **form)
+            weights = weighted_sum.weights(theta, phi, **form)
             y = ops.matmul(weights, ops.cast(g, weights.dtype))  # (B', N, C')
         else:
-            y = attend.weighted_sum(
+            y = weighted_sum.weighted_sum(
                 theta, phi, g, implementation=self.implementation, **form
             )
         y = self._unfold(y, groups)
@@ -186,7 +187,7 @@ class BaseNonLocal(keras.layers.Layer):
         form = {"pairwise": self.pairwise, "mask": mask}
         if self.pairwise == "concatenation":
             form["w_f"] = self.w_f
-        if self.pairwise in arguments.SOFTMAX_FORMS:
+        if self.pairwise in forms.SOFTMAX_FORMS:
             scale = self.scale
             form["scale"] = self.g.units**-0.5 if scale is None else scale
         return form

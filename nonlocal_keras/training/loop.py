@@ -9,8 +9,8 @@ import keras
 
 from nonlocal_keras import models
 from nonlocal_keras.data import dataset
-from nonlocal_keras.evaluation import compile_predict
-from nonlocal_keras.evaluation import evaluate
+from nonlocal_keras.evaluation.accuracy import compile_predict
+from nonlocal_keras.evaluation.accuracy import evaluate
 from nonlocal_keras.training import checkpoints
 from nonlocal_keras.training import run_folder
 

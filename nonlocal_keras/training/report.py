@@ -3,8 +3,8 @@
 import dataclasses
 import json
 
-from nonlocal_keras import macs
 from nonlocal_keras import partial
+from nonlocal_keras.analysis import macs
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,148 @@
+"""Reads the 2D ResNets of `keras.applications`: models and `.h5` weights.
+
+They differ from the other ImageNet networks, and what can be made equal is:
+
+- Convolutions have biases. Each is followed by a batch normalization, where
+  a bias is the same as a mean that is smaller by it.
+- Images are BGR from 0 to 255, less a mean. The stem is turned to RGB and
+  scaled for clips normalized as here, `(x / 255 - 0.45) / 0.225`; what that
+  adds to every pixel goes into the mean as well.
+
+The stride of a stage stands on its first 1x1 convolution, not on the 3x3.
+"""
+
+import hashlib
+import os
+
+import keras
+import numpy as np
+
+from nonlocal_keras.convert.files.read import Checkpoint
+from nonlocal_keras.convert.files.read import CheckpointError
+
+MAGIC = b"\x89HDF"
+MAX_DATASETS = 100_000
+MAX_BYTES = 4 << 30
+# The means of `keras.applications`, from 0 to 255, as RGB.
+MEANS = np.array([123.68, 116.779, 103.939])
+MEAN, STD = 0.45 * 255, 0.225 * 255
+DIFFERENCES = (
+    "Weights of keras.applications were trained with the stride of a stage on "
+    "its first 1x1 convolution; here it is on the 3x3. They are a start for "
+    "training, not the same network."
+)
+
+
+def is_keras(path):
+    """Tells whether this is a Keras model or an HDF5 file."""
+    if isinstance(path, keras.Model):
+        return True
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(MAGIC)) == MAGIC
+    except OSError:
+        return False
+
+
+def read(path):
+    """Reads a model or an `.h5` file, in the layout of the other readers.
+
+    Args:
+        path: `keras.Model`, or path of an `.h5` file.
+
+    Returns:
+        A `Checkpoint` without biases of convolutions, and a dict from the
+        name of each bias to its shape and the weight that it is part of.
+    """
+    if isinstance(path, keras.Model):
+        tensors, digest, kind = _of_model(path), "", "keras-model"
+    else:
+        tensors, digest, kind = *_of_file(os.fspath(path)), "keras-hdf5"
+    folded = _fold(tensors)
+    tensors = {
+        name: np.transpose(array, _ORDER.get(array.ndim))
+        for name, array in tensors.items()
+    }
+    return Checkpoint(tensors, {}, (), digest, kind), folded
+
+
+# From sizes first to output channels first.
+_ORDER = {4: (3, 2, 0, 1), 2: (1, 0)}
+
+
+def _of_model(model):
+    return {
+        f"{layer.name}/{weight.name}": keras.ops.convert_to_numpy(weight)
+        for layer in model.layers
+        for weight in layer.weights
+    }
+
+
+def _of_file(path):
+    import h5py
+
+    if os.path.getsize(path) > MAX_BYTES:
+        raise CheckpointError(
+            f'"{path}": expected at most {MAX_BYTES} bytes, found more.'
+        )
+    tensors = {}
+    try:
+        with h5py.File(path, "r") as file:
+            _collect(file, "", tensors, h5py)
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        if isinstance(error, CheckpointError):
+            raise
+        raise CheckpointError(
+            f'"{path}": expected a whole HDF5 file, found {error}. Download '
+            "it again."
+        ) from error
+    with open(path, "rb") as file:
+        return tensors, hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _collect(group, prefix, tensors, h5py):
+    """Enters the arrays under `layer/weight`, the end of their path."""
+    for name in group:
+        # A link to another file would read that file.
+        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+            raise CheckpointError(
+                f"expected arrays in the file itself, found a link at "
+                f"{prefix}{name!r}."
+            )
+        item = group[name]
+        if isinstance(item, h5py.Group):
+            if prefix.count("/") < 4:
+                _collect(item, f"{prefix}{name}/", tensors, h5py)
+            continue
+        size = int(np.prod(item.shape, dtype=np.int64)) * item.dtype.itemsize
+        if item.dtype.kind != "f" or size > 2 * item.file.id.get_filesize():
+            raise CheckpointError(
+                f"expected arrays of floats that the file can hold, found "
+                f"{item.dtype} of shape {item.shape} at {prefix}{name!r}."
+            )
+        layer = prefix.rstrip("/").split("/")[-1]
+        tensors[f"{layer}/{name.split(':')[0]}"] = item[()]
+        if len(tensors) > MAX_DATASETS:
+            raise CheckpointError("expected fewer arrays in one file.")
+
+
+def _fold(tensors):
+    """Moves biases and the change of colours into means, in place."""
+    folded = {}
+    for name in [n for n in tensors if n.endswith("_conv/bias")]:
+        layer = name.removesuffix("_conv/bias")
+        mean = f"{layer}_bn/moving_mean"
+        if mean in tensors:
+            bias = tensors.pop(name)
+            tensors[mean] = tensors[mean] - bias
+            folded[name] = (bias.shape, f"{mean}, subtracted")
+    kernel = tensors.get("conv1_conv/kernel")
+    if kernel is not None and kernel.ndim == 4 and kernel.shape[2] == 3:
+        kernel = kernel[:, :, ::-1]
+        shift = np.einsum("hwio,i->o", kernel, MEAN - MEANS)
+        tensors["conv1_conv/kernel"] = (kernel * STD).astype(kernel.dtype)
+        if "conv1_bn/moving_mean" in tensors:
+            tensors["conv1_bn/moving_mean"] = (
+                tensors["conv1_bn/moving_mean"] - shift
+            )
+    return folded

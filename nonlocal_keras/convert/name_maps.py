@@ -1,0 +1,367 @@
+"""Name maps: which tensor of a published file is which weight of the model.
+
+One table per way of naming, one row per family of tensors. A row gives the
+name in the file and the weight `layer.attribute` it becomes; a tensor whose
+row comes second for the same weight is a duplicate. Braces hold the parts
+that vary, and the words of the table translate their spelling:
+
+| part         | what varies                                            |
+|--------------|--------------------------------------------------------|
+| `{stage}`    | the stage, 2 to 5 in the model                         |
+| `{block}`    | the index of the residual block, the same everywhere   |
+| `{conv}`     | the convolution of a block: 2a, 2b, 2c                 |
+| `{bn}`       | a vector of a batch normalization                      |
+| `{map}`      | a projection of a non-local block                      |
+| `{value}`    | kernel or bias                                         |
+
+Parts of other names occur in one table only.
+"""
+
+import re
+
+from nonlocal_keras.convert.name_map import Table
+
+_TORCH_BN = {
+    "weight": "gamma",
+    "bias": "beta",
+    "running_mean": "moving_mean",
+    "running_var": "moving_variance",
+}
+_MXNET_BN = {
+    "gamma": "gamma",
+    "beta": "beta",
+    "running_mean": "moving_mean",
+    "running_var": "moving_variance",
+}
+_CAFFE2_BN = {
+    "s": "gamma",
+    "b": "beta",
+    "rm": "moving_mean",
+    # Despite its name it holds the variance, not its inverse.
+    "riv": "moving_variance",
+}
+_FROM_0 = {"0": "2", "1": "3", "2": "4", "3": "5"}
+_FROM_1 = {"1": "2", "2": "3", "3": "4", "4": "5"}
+_FROM_2 = {"2": "2", "3": "3", "4": "4", "5": "5"}
+_VALUE = {"weight": "kernel", "bias": "bias"}
+_CONV = {"1": "2a", "2": "2b", "3": "2c"}
+
+_CONV_OF_BLOCK = "res{stage}_{block}_branch{conv}.kernel"
+_BN_OF_BLOCK = "res{stage}_{block}_branch{conv}_bn.{bn}"
+_SHORTCUT = "res{stage}_{block}_branch1.kernel"
+_BN_OF_SHORTCUT = "res{stage}_{block}_branch1_bn.{bn}"
+_MAP = "nonlocal_res{stage}_{block}.{map}.{value}"
+_W_Z = "nonlocal_res{stage}_{block}.w_z.{value}"
+_POOLED_MAP = "nonlocal_res{stage}_{block}.{pooled}.{value}"
+_BN_OF_MAP = "nonlocal_res{stage}_{block}.norm.{bn}"
+
+# Networks with temporal shifts have a wrapper around the first convolution of
+# every residual block, and one around the residual block that a non-local
+# block follows. Errors spell names without the second one.
+_SHIFTED_CONV = "res{stage}_{block}_branch2a.kernel"
+_UNSHIFTED_CONV = "res{stage}_{block}_branch{unshifted}.kernel"
+_SHIFT_WORDS = {
+    "wrapper": {"": "", "block.": ""},
+    "unshifted": {"2": "2b", "3": "2c"},
+}
+
+_COUNTER = (r".*\.num_batches_tracked", "a counter of training steps")
+
+# The authors' release, LFB and the .pkl files of PySlowFast. ImageNet files
+# have the same names and kernels without an axis of time.
+CAFFE2 = Table(
+    name="Caffe2 blobs",
+    words={
+        "stage": _FROM_2,
+        "conv": {"2a": "2a", "2b": "2b", "2c": "2c"},
+        "bn": _CAFFE2_BN,
+        "map": {"theta": "theta", "phi": "phi", "g": "g", "out": "w_z"},
+        "value": {"w": "kernel", "b": "bias"},
+    },
+    rows=(
+        ("conv1_w", "conv1.kernel"),
+        ("res_conv1_bn_{bn}", "conv1_bn.{bn}"),
+        ("res{stage}_{block}_branch{conv}_w", _CONV_OF_BLOCK),
+        ("res{stage}_{block}_branch{conv}_bn_{bn}", _BN_OF_BLOCK),
+        ("res{stage}_{block}_branch1_w", _SHORTCUT),
+        ("res{stage}_{block}_branch1_bn_{bn}", _BN_OF_SHORTCUT),
+        ("nonlocal_conv{stage}_{block}_{map}_{value}", _MAP),
+        ("nonlocal_conv{stage}_{block}_bn_{bn}", _BN_OF_MAP),
+        ("pred_{value}", "pred.{value}"),
+    ),
+    skipped=(
+        (r".*_momentum", "the momentum of the optimizer"),
+        (r"lr", "the learning rate"),
+        (r"model_iter", "a counter of training steps"),
+    ),
+)
+
+PYSLOWFAST = Table(
+    name="PySlowFast model_state",
+    words={
+        "stage": _FROM_2,
+        "conv": {"a": "2a", "b": "2b", "c": "2c"},
+        "bn": _TORCH_BN,
+        "map": {"theta": "theta", "phi": "phi", "g": "g", "out": "w_z"},
+        "value": _VALUE,
+    },
+    rows=(
+        ("s1.pathway0_stem.conv.weight", "conv1.kernel"),
+        ("s1.pathway0_stem.bn.{bn}", "conv1_bn.{bn}"),
+        (
+            "s{stage}.pathway0_res{block}.branch2.{conv}.weight",
+            _CONV_OF_BLOCK,
+        ),
+        (
+            "s{stage}.pathway0_res{block}.branch2.{conv}_bn.{bn}",
+            _BN_OF_BLOCK,
+        ),
+        ("s{stage}.pathway0_res{block}.branch1.weight", _SHORTCUT),
+        ("s{stage}.pathway0_res{block}.branch1_bn.{bn}", _BN_OF_SHORTCUT),
+        ("s{stage}.pathway0_nonlocal{block}.conv_{map}.{value}", _MAP),
+        ("s{stage}.pathway0_nonlocal{block}.bn.{bn}", _BN_OF_MAP),
+        ("head.projection.{value}", "pred.{value}"),
+    ),
+    skipped=(_COUNTER,),
+)
+
+_PYTORCHVIDEO_ROWS = (
+    ("blocks.0.conv.weight", "conv1.kernel"),
+    ("blocks.0.norm.{bn}", "conv1_bn.{bn}"),
+    (
+        "blocks.{stage}.res_blocks.{block}.branch2.conv_{conv}.weight",
+        _CONV_OF_BLOCK,
+    ),
+    (
+        "blocks.{stage}.res_blocks.{block}.branch2.norm_{conv}.{bn}",
+        _BN_OF_BLOCK,
+    ),
+    ("blocks.{stage}.res_blocks.{block}.branch1_conv.weight", _SHORTCUT),
+    ("blocks.{stage}.res_blocks.{block}.branch1_norm.{bn}", _BN_OF_SHORTCUT),
+    ("blocks.{head}.proj.{value}", "pred.{value}"),
+)
+_PYTORCHVIDEO_WORDS = {
+    "conv": {"a": "2a", "b": "2b", "c": "2c"},
+    "bn": _TORCH_BN,
+    "value": _VALUE,
+}
+# The pooling between res2 and res3 counts as a block.
+PYTORCHVIDEO = Table(
+    name="pytorchvideo blocks with pool2",
+    words={
+        **_PYTORCHVIDEO_WORDS,
+        "stage": {"1": "2", "3": "3", "4": "4", "5": "5"},
+        "head": {"6": "pred"},
+    },
+    rows=_PYTORCHVIDEO_ROWS,
+    skipped=(_COUNTER,),
+)
+PYTORCHVIDEO_NO_POOL2 = Table(
+    name="pytorchvideo blocks without pool2",
+    words={**_PYTORCHVIDEO_WORDS, "stage": _FROM_1, "head": {"5": "pred"}},
+    rows=_PYTORCHVIDEO_ROWS,
+    skipped=(_COUNTER,),
+)
+
+_MMACTION2_WORDS = {
+    "stage": _FROM_1,
+    "conv": _CONV,
+    "bn": _TORCH_BN,
+    "map": {"theta": "theta", "phi": "phi", "g": "g"},
+    "pooled": {"phi": "phi", "g": "g"},
+    "value": _VALUE,
+}
+_MMACTION2_LAYER = "backbone.layer{stage}.{block}."
+_MMACTION2_WRAPPED = _MMACTION2_LAYER + "{wrapper}"
+_MMACTION2_BLOCK = _MMACTION2_LAYER + "non_local_block."
+_MMACTION2_ROWS = (
+    ("backbone.conv1.conv.weight", "conv1.kernel"),
+    ("backbone.conv1.bn.{bn}", "conv1_bn.{bn}"),
+    (_MMACTION2_BLOCK + "{map}.conv.{value}", _MAP),
+    # With sub-sampling these are pairs of projection and pooling.
+    (_MMACTION2_BLOCK + "{pooled}.0.conv.{value}", _POOLED_MAP),
+    (_MMACTION2_BLOCK + "conv_out.conv.{value}", _W_Z),
+    (_MMACTION2_BLOCK + "conv_out.bn.{bn}", _BN_OF_MAP),
+    (
+        _MMACTION2_BLOCK + "concat_project.conv.weight",
+        "nonlocal_res{stage}_{block}.w_f",
+    ),
+    ("cls_head.fc_cls.{value}", "pred.{value}"),
+)
+MMACTION2 = Table(
+    name="mmaction2 state_dict",
+    words=_MMACTION2_WORDS,
+    rows=(
+        *_MMACTION2_ROWS,
+        (_MMACTION2_LAYER + "conv{conv}.conv.weight", _CONV_OF_BLOCK),
+        (_MMACTION2_LAYER + "conv{conv}.bn.{bn}", _BN_OF_BLOCK),
+        (_MMACTION2_LAYER + "downsample.conv.weight", _SHORTCUT),
+        (_MMACTION2_LAYER + "downsample.bn.{bn}", _BN_OF_SHORTCUT),
+    ),
+    skipped=(_COUNTER,),
+)
+MMACTION2_TSM = Table(
+    name="mmaction2 state_dict with temporal shifts",
+    words={**_MMACTION2_WORDS, **_SHIFT_WORDS},
+    rows=(
+        *_MMACTION2_ROWS,
+        (_MMACTION2_WRAPPED + "conv1.conv.net.weight", _SHIFTED_CONV),
+        (_MMACTION2_WRAPPED + "conv{unshifted}.conv.weight", _UNSHIFTED_CONV),
+        (_MMACTION2_WRAPPED + "conv{conv}.bn.{bn}", _BN_OF_BLOCK),
+        (_MMACTION2_WRAPPED + "downsample.conv.weight", _SHORTCUT),
+        (_MMACTION2_WRAPPED + "downsample.bn.{bn}", _BN_OF_SHORTCUT),
+    ),
+    skipped=(_COUNTER,),
+    shifted=True,
+)
+
+# The authors of the shift, around the ResNets of torchvision.
+_TSM_LAYER = "base_model.layer{stage}.{block}."
+_TSM_WRAPPED = _TSM_LAYER + "{wrapper}"
+TSM = Table(
+    name="TSM state_dict",
+    words={**_MMACTION2_WORDS, **_SHIFT_WORDS},
+    rows=(
+        ("base_model.conv1.weight", "conv1.kernel"),
+        ("base_model.bn1.{bn}", "conv1_bn.{bn}"),
+        (_TSM_WRAPPED + "conv1.net.weight", _SHIFTED_CONV),
+        (_TSM_WRAPPED + "conv{unshifted}.weight", _UNSHIFTED_CONV),
+        (_TSM_WRAPPED + "bn{conv}.{bn}", _BN_OF_BLOCK),
+        (_TSM_WRAPPED + "downsample.0.weight", _SHORTCUT),
+        (_TSM_WRAPPED + "downsample.1.{bn}", _BN_OF_SHORTCUT),
+        (_TSM_LAYER + "nl.{map}.{value}", _MAP),
+        (_TSM_LAYER + "nl.{pooled}.0.{value}", _POOLED_MAP),
+        (_TSM_LAYER + "nl.W.0.{value}", _W_Z),
+        (_TSM_LAYER + "nl.W.1.{bn}", _BN_OF_MAP),
+        ("new_fc.{value}", "pred.{value}"),
+    ),
+    skipped=(_COUNTER,),
+    shifted=True,
+)
+
+_GLUONCV_WORDS = {
+    "stage": _FROM_0,
+    "conv": _CONV,
+    # Places in the sequence of layers that MXNet files repeat.
+    "conv_at": {"0": "2a", "3": "2b", "6": "2c"},
+    "bn_at": {"1": "2a", "4": "2b", "7": "2c"},
+    "map": {"theta": "theta", "phi": "phi", "g": "g", "W": "w_z"},
+    "value": _VALUE,
+}
+_GLUONCV_LAYER = "res_layers.{stage}.{block}."
+_GLUONCV_BLOCK = _GLUONCV_LAYER + "nonlocal_block."
+_GLUONCV_REPEATED = _GLUONCV_LAYER + "bottleneck."
+_GLUONCV_ROWS = (
+    ("first_stage.0.weight", "conv1.kernel"),
+    ("first_stage.1.{bn}", "conv1_bn.{bn}"),
+    (_GLUONCV_LAYER + "conv{conv}.weight", _CONV_OF_BLOCK),
+    (_GLUONCV_LAYER + "bn{conv}.{bn}", _BN_OF_BLOCK),
+    (_GLUONCV_LAYER + "downsample.0.weight", _SHORTCUT),
+    (_GLUONCV_LAYER + "downsample.1.{bn}", _BN_OF_SHORTCUT),
+    (_GLUONCV_BLOCK + "{map}.{value}", _MAP),
+    (_GLUONCV_BLOCK + "bn.{bn}", _BN_OF_MAP),
+    ("fc.{value}", "pred.{value}"),
+    # The same tensors under the names of containers.
+    (_GLUONCV_BLOCK + "W_bn.0.{value}", _W_Z),
+    (_GLUONCV_BLOCK + "W_bn.1.{bn}", _BN_OF_MAP),
+    (
+        _GLUONCV_REPEATED + "{conv_at}.weight",
+        "res{stage}_{block}_branch{conv_at}.kernel",
+    ),
+    (
+        _GLUONCV_REPEATED + "{bn_at}.{bn}",
+        "res{stage}_{block}_branch{bn_at}_bn.{bn}",
+    ),
+    (_GLUONCV_REPEATED + "8.{map}.{value}", _MAP),
+    (_GLUONCV_REPEATED + "8.bn.{bn}", _BN_OF_MAP),
+    (_GLUONCV_REPEATED + "8.W_bn.0.{value}", _W_Z),
+    (_GLUONCV_REPEATED + "8.W_bn.1.{bn}", _BN_OF_MAP),
+    ("head.1.{value}", "pred.{value}"),
+)
+GLUONCV_TORCH = Table(
+    name="GluonCV state_dict of PyTorch",
+    words={**_GLUONCV_WORDS, "bn": _TORCH_BN},
+    rows=_GLUONCV_ROWS,
+    skipped=(_COUNTER,),
+)
+GLUONCV_MXNET = Table(
+    name="GluonCV parameters of MXNet",
+    words={**_GLUONCV_WORDS, "bn": _MXNET_BN},
+    rows=_GLUONCV_ROWS,
+)
+
+TORCHVISION = Table(
+    name="torchvision state_dict",
+    words={
+        "stage": _FROM_1,
+        "conv": _CONV,
+        "bn": _TORCH_BN,
+        "value": _VALUE,
+    },
+    rows=(
+        ("conv1.weight", "conv1.kernel"),
+        ("bn1.{bn}", "conv1_bn.{bn}"),
+        ("layer{stage}.{block}.conv{conv}.weight", _CONV_OF_BLOCK),
+        ("layer{stage}.{block}.bn{conv}.{bn}", _BN_OF_BLOCK),
+        ("layer{stage}.{block}.downsample.0.weight", _SHORTCUT),
+        ("layer{stage}.{block}.downsample.1.{bn}", _BN_OF_SHORTCUT),
+        ("fc.{value}", "pred.{value}"),
+    ),
+    skipped=(_COUNTER,),
+)
+
+# Residual blocks count from 1; convolutions have biases, which
+# `keras_files.py` has folded into the means of the batch normalizations.
+KERAS_APPLICATIONS = Table(
+    name="keras.applications ResNet",
+    words={
+        "stage": _FROM_2,
+        "block": {str(number + 1): str(number) for number in range(64)},
+        "conv": _CONV,
+        "bn": {word: word for word in _CAFFE2_BN.values()},
+        "value": {"kernel": "kernel", "bias": "bias"},
+    },
+    rows=(
+        ("conv1_conv/kernel", "conv1.kernel"),
+        ("conv1_bn/{bn}", "conv1_bn.{bn}"),
+        ("conv{stage}_block{block}_{conv}_conv/kernel", _CONV_OF_BLOCK),
+        ("conv{stage}_block{block}_{conv}_bn/{bn}", _BN_OF_BLOCK),
+        ("conv{stage}_block{block}_0_conv/kernel", _SHORTCUT),
+        ("conv{stage}_block{block}_0_bn/{bn}", _BN_OF_SHORTCUT),
+        ("predictions/{value}", "pred.{value}"),
+    ),
+)
+
+# source -> its tables. Every source reads its files by one of them.
+SOURCES = {
+    "vnl": (CAFFE2,),
+    "lfb": (CAFFE2,),
+    "pyslowfast": (PYSLOWFAST, CAFFE2),
+    "pytorchvideo": (PYTORCHVIDEO, PYTORCHVIDEO_NO_POOL2),
+    "mmaction2": (MMACTION2, MMACTION2_TSM),
+    "gluoncv": (GLUONCV_TORCH, GLUONCV_MXNET),
+    "tsm": (TSM,),
+    "imagenet": (TORCHVISION, KERAS_APPLICATIONS, CAFFE2, PYSLOWFAST),
+}
+
+# Names of networks that look alike and are not residual networks of clips.
+_OTHERS = (
+    (r"(s\d\.pathway1_|s\d_fuse\.|t_conv1|t_res).*", "SlowFast, two pathways"),
+    (r"blocks\.\d\.multipathway_.*", "SlowFast, two pathways"),
+    (r"(lfb|fbo).*", "LFB with a feature bank"),
+)
+# In a table of shifted convolutions: one without its wrapper.
+_NOT_SHIFTED = (
+    r".*\.layer\d\.\d+\.(block\.)?conv1(\.conv)?\.weight",
+    "TSN, which has no shift, or the ResNet-101 of TSM, which has one in every "
+    "second block",
+)
+
+
+def another_network(names, table):
+    """Names the network that left-over names of a file are of, or `None`."""
+    others = (*_OTHERS, _NOT_SHIFTED) if table.shifted else _OTHERS
+    for pattern, network in others:
+        if any(re.fullmatch(pattern, name) for name in names):
+            return network
+    return None
