@@ -16,19 +16,19 @@ class Architecture:
     """What the tensors of a file say about the network.
 
     Attributes:
-        stage_blocks: tuple of 4 ints, residual blocks of res2 to res5.
-        stem_width: int, channels of the stem.
-        channels: int, channels of the clip.
-        stem_kernel: tuple of 3 ints.
-        temporal_kernels: dict from stage to one int per block.
+        stage_blocks: Tuple of 4 integers, residual blocks of res2 to res5.
+        stem_width: Integer, channels of the stem.
+        channels: Integer, channels of the clip.
+        stem_kernel: Tuple of 3 integers.
+        temporal_kernels: Dictionary of stage to one integer per block.
         inflate: `"3x1x1"` or `"3x3x3"`.
         normalization: `"batch"` or `"affine"`.
-        non_local: dict from stage to block indices.
-        block_options: dict from stage to arguments of `NonLocal3D`; for
+        non_local: Dictionary of stage to block indices.
+        block_options: Dictionary of stage to arguments of `NonLocal3D`; for
             `pairwise`, `None` where theta and phi leave two possibilities.
-        num_classes: int, or `None` for a file without a classifier.
-        flat: bool, whether the kernels of the convolutions are 2D.
-        shifted: bool, whether the residual blocks shift frames.
+        num_classes: Integer, or `None` for a file without a classifier.
+        flat: Boolean, whether the kernels of the convolutions are 2D.
+        shifted: Boolean, whether the residual blocks shift frames.
     """
 
     stage_blocks: tuple
@@ -56,14 +56,14 @@ class Architecture:
         inflated = self.stem_kernel[0] > 1 or self.temporal_kernels
         return "i3d" if inflated else "c2d"
 
-    def every_kernel(self, stage, size):
-        """Tells whether all blocks of a stage have a kernel of some size."""
+    def has_kernels(self, stage, size):
+        """Returns whether all blocks of a stage have a kernel of some size."""
         blocks = self.stage_blocks[STAGES.index(stage)]
         kernels = self.temporal_kernels.get(stage, (1,) * blocks)
         return all(kernel == size for kernel in kernels)
 
     def shapes(self, num_classes):
-        """Gives the shape of every weight, as tensors of a file have it.
+        """Returns the shape of every weight, as tensors of a file have it.
 
         Nothing is built for that, so that it costs no memory however large
         the sizes in a file are.
@@ -125,16 +125,16 @@ class Architecture:
         return shapes
 
 
-def infer(shapes, spell, shifted=False):
-    """Infers an architecture.
+def infer_architecture(shapes, spell, shifted=False):
+    """Infers the architecture of the network that a file is of.
 
     Args:
-        shapes: dict from weight, such as `res2_0_branch2a.kernel`, to the
-            shape of its tensor in the file: output channels first, sizes
+        shapes: Dictionary of weight, such as `res2_0_branch2a.kernel`, to
+            the shape of its tensor in the file: output channels first, sizes
             last.
-        spell: callable from weight to its name in the file, for errors.
-        shifted: bool, whether names tell that the residual blocks shift
-            frames.
+        spell: Function from a weight to its name in the file, for errors.
+        shifted: Boolean, whether names tell that the residual blocks shift
+            frames. Defaults to `False`.
 
     Returns:
         An `Architecture`.
@@ -172,12 +172,12 @@ def infer(shapes, spell, shifted=False):
 
 
 def _with_time(shape):
-    """Gives the shape of a 2D convolution an axis of time."""
+    """Returns the shape of a kernel, with an axis of time if it has none."""
     return (*shape[:2], 1, *shape[2:]) if len(shape) == 4 else tuple(shape)
 
 
 def _stage_blocks(shapes):
-    """Gives the number of residual blocks of each stage."""
+    """Returns the number of residual blocks of each stage."""
     found = {stage: set() for stage in STAGES}
     for name in shapes:
         match = _BLOCK.fullmatch(name)
@@ -201,7 +201,7 @@ def _stage_blocks(shapes):
 
 
 def _temporal_kernels(shapes, blocks):
-    """Gives the extents in time of the blocks, and which kernel has them."""
+    """Returns the extents in time of the blocks, and which kernel has them."""
     extents = {"2a": {}, "2b": {}}
     for conv, stages in extents.items():
         for stage, count in zip(STAGES, blocks, strict=True):
@@ -232,7 +232,7 @@ def _normalization(shapes):
 
 
 def _placement(shapes):
-    """Gives `{"res3": (1, 3)}` for the non-local blocks of a file."""
+    """Returns `{"res3": (1, 3)}` for the non-local blocks of a file."""
     found = {stage: set() for stage in STAGES}
     for name in shapes:
         match = _NON_LOCAL.fullmatch(name)
@@ -242,7 +242,7 @@ def _placement(shapes):
 
 
 def _block_options(shapes, stage, indices, spell):
-    """Gives the arguments of the non-local blocks of one stage."""
+    """Returns the arguments of the non-local blocks of one stage."""
     g = f"nonlocal_{stage}_{indices[0]}.g.kernel"
     shape = shapes.get(g, ())
     if len(shape) < 2:

@@ -18,18 +18,18 @@ class Tensors:
     """The tensors of a file by the weight that they become.
 
     Args:
-        table: `nonlocal_keras.convert.name_map.Table`.
-        tensors: dict from name to array.
+        name_map: `nonlocal_keras.convert.name_map.NameMap`.
+        tensors: Dictionary of name to array.
 
     Attributes:
-        used: dict from weight to the name of its tensor.
-        duplicates: dict from name to the name of an equal tensor.
-        skipped: dict from name to the reason.
-        unknown: list of names that the table does not know.
+        used: Dictionary of weight to the name of its tensor.
+        duplicates: Dictionary of name to the name of an equal tensor.
+        skipped: Dictionary of name to the reason.
+        unknown: List of names that the map does not know.
     """
 
-    def __init__(self, table, tensors):
-        self.table = table
+    def __init__(self, name_map, tensors):
+        self.name_map = name_map
         self.arrays = tensors
         self.used = {}
         self.duplicates = {}
@@ -40,8 +40,8 @@ class Tensors:
     def _sort(self):
         candidates = collections.defaultdict(list)
         for name in self.arrays:
-            translated = self.table.translate(name)
-            reason = self.table.reason_to_skip(name)
+            translated = self.name_map.translate(name)
+            reason = self.name_map.reason_to_skip(name)
             if translated is not None:
                 target, row = translated
                 candidates[target].append((row, name))
@@ -64,11 +64,11 @@ class Tensors:
                 self.duplicates[name] = first
 
     def spell(self, target):
-        """Gives the name that a weight has, or would have, in the file."""
-        return self.used.get(target) or self.table.spell(target) or target
+        """Returns the name that a weight has, or would have, in the file."""
+        return self.used.get(target) or self.name_map.spell(target) or target
 
     def shapes(self):
-        """Gives the shape of the tensor of every weight."""
+        """Returns the shape of the tensor of every weight."""
         return {t: self.arrays[name].shape for t, name in self.used.items()}
 
     def skip(self, start, reason):
@@ -77,14 +77,15 @@ class Tensors:
             self.skipped[self.used.pop(target)] = reason
 
 
-def check(tensors, shapes, fresh, inflate):
+def check_tensors(tensors, shapes, fresh, inflate):
     """Checks that a file has every weight, in its shape, and nothing else.
 
     Args:
         tensors: `Tensors`.
-        shapes: dict from weight to the shape its tensor must have.
-        fresh: tuple of starts of weights that the file need not have.
-        inflate: bool, whether kernels without time may stand for longer ones.
+        shapes: Dictionary of weight to the shape its tensor must have.
+        fresh: Tuple of starts of weights that the file need not have.
+        inflate: Boolean, whether kernels without time may stand for longer
+            ones.
 
     Raises:
         ConversionError: Names the first few of what does not fit.
@@ -107,7 +108,7 @@ def check(tensors, shapes, fresh, inflate):
     ]
     problems += _bad_numbers(tensors)
     if problems:
-        network = name_maps.another_network(misfits, tensors.table)
+        network = name_maps.find_other_network(misfits, tensors.name_map)
         hint = (
             f"It looks like {network}, which is not converted."
             if network
@@ -116,11 +117,11 @@ def check(tensors, shapes, fresh, inflate):
         )
         raise ConversionError(
             "Every tensor must become a weight and every weight must have a "
-            f"tensor; {len(problems)} do not: {_first(problems)}. {hint}"
+            f"tensor; {len(problems)} do not: {_list_first(problems)}. {hint}"
         )
 
 
-def _first(problems):
+def _list_first(problems):
     more = len(problems) - NAMED
     text = "; ".join(problems[:NAMED])
     return f"{text}; and {more} more" if more > 0 else text
@@ -138,7 +139,7 @@ def _bad_numbers(tensors):
 
 
 def _finite(array):
-    """Tells whether all numbers are finite as they will be stored."""
+    """Returns whether all numbers are finite as they will be stored."""
     with np.errstate(over="ignore"):
         return np.isfinite(array.astype(np.float32, copy=False)).all()
 
@@ -159,16 +160,16 @@ def _fits(found, expected, inflate):
 
 
 def weights_of(model):
-    """Gives the weights of a `VideoClassifier` by name.
+    """Returns the weights of a `VideoClassifier` by name.
 
-    Names are `layer.attribute`, in the spelling of the tables. The scale and
+    Names are `layer.attribute`, as in the name maps. The scale and
     offset of affine layers go by `gamma` and `beta`.
 
     Args:
         model: A `nonlocal_keras.models.VideoClassifier`.
 
     Returns:
-        A dict from name to `keras.Variable`, of all weights of the model.
+        A dictionary of name to `keras.Variable`, of all weights of the model.
     """
     weights = {}
     for layer in model.backbone.layers:
@@ -199,14 +200,14 @@ def _add(weights, prefix, layer):
         weights[f"{prefix}.{renamed.get(weight.name, weight.name)}"] = weight
 
 
-def assign(model, tensors, fresh, inflation):
+def assign_tensors(model, tensors, fresh, inflation):
     """Assigns every weight of a model once.
 
     Args:
         model: A `nonlocal_keras.models.VideoClassifier`.
-        tensors: `Tensors` that passed `check`.
-        fresh: tuple of starts of weights that stay as they are.
-        inflation: `"repeat"`, `"centre"` or `None`.
+        tensors: `Tensors` that passed `check_tensors`.
+        fresh: Tuple of starts of weights that stay as they are.
+        inflation: `"repeat"`, `"center"` or `None`.
 
     Returns:
         The list of the weights that stayed as they are.
@@ -236,8 +237,9 @@ def to_keras(array, shape, inflation=None):
         shape: Tuple, shape of the weight: `(time, height, width, inputs,
             outputs)`, `(inputs, outputs)` or one size.
         inflation: How a kernel without time fills a longer one: `"repeat"`
-            puts it at every time, divided by their number; `"centre"` at the
-            middle time alone.
+            puts it at every time, divided by their number; `"center"` at the
+            middle time alone. Defaults to `None`, for kernels that are as
+            long.
 
     Returns:
         An array of that shape.
@@ -259,8 +261,8 @@ def to_keras(array, shape, inflation=None):
     return np.reshape(array, -1)
 
 
-def untrained(model):
-    """Gives the names of the non-local blocks that still are the identity.
+def untrained_blocks(model):
+    """Returns the names of the non-local blocks that still are the identity.
 
     A block starts with a gamma of zero after `W_z` or, where no batch
     normalization follows, with a `W_z` of zero.

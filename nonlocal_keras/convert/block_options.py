@@ -21,8 +21,22 @@ _POOLING_IN_NAMES = {
 _USUAL = {"use_bias": True, "output_bias": True, "normalization": "batch"}
 
 
-class BlockSettings:
-    """Decides the arguments of the non-local blocks, stage by stage."""
+class BlockOptions:
+    """Decides the arguments of the non-local blocks, stage by stage.
+
+    Args:
+        source: String, key of `nonlocal_keras.convert.name_maps.SOURCES`.
+        plan: `nonlocal_keras.convert.plan.Plan`, whose notes and warnings say
+            what was taken from where.
+        names: Names of the tensors of the file.
+        hints: Dictionary, see `families.find_hints`.
+        overrides: Dictionary of the user's settings.
+        frames: Integer, frames of a clip.
+
+    Attributes:
+        groups: Boolean, whether some stage is split into groups of frames,
+            which fixes their number.
+    """
 
     def __init__(self, source, plan, names, hints, overrides, frames):
         self.source = source
@@ -35,11 +49,10 @@ class BlockSettings:
             if not isinstance(self.given["frame_groups"], dict):
                 self.given["frame_groups"] = {"res3": overrides["frame_groups"]}
         self.hints = hints
-        # Whether some stage is split, which fixes the number of frames.
         self.groups = False
 
     def resolve(self, family_options, placement):
-        """Gives `{stage: arguments of NonLocal3D}`."""
+        """Returns `{stage: arguments of NonLocal3D}`."""
         for name, value in self.given.items():
             stages = value if isinstance(value, dict) else STAGES
             if not set(stages) & set(placement) or (
@@ -52,18 +65,20 @@ class BlockSettings:
                 )
         shared = {k: v for k, v in family_options.items() if k not in STAGES}
         return {
-            stage: self.stage(stage, shared | family_options.get(stage, {}))
+            stage: self._resolve_stage(
+                stage, shared | family_options.get(stage, {})
+            )
             for stage in placement
         }
 
-    def stage(self, stage, options):
-        """Gives the arguments for one stage."""
+    def _resolve_stage(self, stage, options):
+        """Returns the arguments for one stage."""
         told = self.plan.architecture.block_options.get(stage, {})
         told = {k: v for k, v in told.items() if (k, v) != ("pairwise", None)}
         for name in ("use_bias", "output_bias", "normalization"):
             usual = options.get(name, _USUAL[name])
             if told.get(name, usual) != usual:
-                self.say(
+                self._say(
                     f"The blocks of the file have {name}={told[name]!r}, which "
                     f"was built; those of family {self.plan.family} have "
                     f"{usual!r}.",
@@ -75,18 +90,18 @@ class BlockSettings:
             for name, value in self.given.items()
             if not isinstance(value, dict) or stage in value
         }
-        options["pairwise"] = self.pairwise(stage, told, given, options)
-        self.sub_sample(options, given, stage)
+        options["pairwise"] = self._choose_pairwise(stage, told, given, options)
+        self._set_pooling(options, given, stage)
         if "scale" not in given:
-            self.default_scale(options)
+            self._set_scale(options)
         if self.source in families.GROUPED and "frame_groups" not in given:
-            options["frame_groups"] = self.default_groups(stage)
+            options["frame_groups"] = self._default_groups(stage)
         options = {**options, **given}
         self.groups |= options.get("frame_groups", 1) > 1
         return options
 
-    def pairwise(self, stage, told, given, options):
-        """Gives the pairwise function of one stage."""
+    def _choose_pairwise(self, stage, told, given, options):
+        """Returns the pairwise function of one stage."""
         if "pairwise" in told:
             if given.get("pairwise", told["pairwise"]) != told["pairwise"]:
                 raise ConversionError(
@@ -109,18 +124,18 @@ class BlockSettings:
                     f"Received: pairwise={given['pairwise']!r}"
                 )
             if hint not in (None, given["pairwise"]):
-                self.say(
+                self._say(
                     f"The override pairwise={given['pairwise']!r} was taken; "
                     f"{where} says {hint!r}.",
                     warn=True,
                 )
             return given["pairwise"]
         if hint in possible:
-            self.say(f"pairwise: {hint}, from {where}")
+            self._say(f"pairwise: {hint}, from {where}")
             return hint
         usual = options.get("pairwise", "embedded_gaussian")
         other = next(form for form in possible if form != usual)
-        self.say(
+        self._say(
             f"pairwise: {usual}, the default of the family; a file with "
             f"{other} has the same tensors",
             # The other sources publish one of the two.
@@ -128,7 +143,7 @@ class BlockSettings:
         )
         return usual
 
-    def sub_sample(self, options, given, stage):
+    def _set_pooling(self, options, given, stage):
         """Takes the pooling of keys from names where they tell it."""
         if self.source in _POOLING_IN_NAMES:
             backbone, block = _POOLING_IN_NAMES[self.source]
@@ -152,7 +167,7 @@ class BlockSettings:
                     f"Received: pool_first={given['pool_first']}"
                 )
 
-    def default_scale(self, options):
+    def _set_scale(self, options):
         """Takes the scale from the file's configuration, if it is there."""
         if options["pairwise"] in ("dot_product", "concatenation"):
             # They have no softmax whose logits could be scaled.
@@ -162,10 +177,10 @@ class BlockSettings:
                 options["scale"] = 1.0
             elif "scale" in self.hints:
                 options["scale"], where = self.hints["scale"]
-                self.say(f"scale: {options['scale']}, from {where}")
+                self._say(f"scale: {options['scale']}, from {where}")
 
-    def default_groups(self, stage):
-        """Gives the number of groups of 4 frames in res3 of affine models."""
+    def _default_groups(self, stage):
+        """Returns the number of groups of 4 frames in res3 of affine models."""
         architecture = self.plan.architecture
         if architecture.normalization != "affine" or stage != "res3":
             return 1
@@ -179,13 +194,14 @@ class BlockSettings:
                 "number, or name frame_groups."
             )
         groups = max(frames // size, 1)
-        self.say(
+        self._say(
             f"frame_groups of res3: {groups}, groups of {size} for "
             f"{self.frames} frames"
         )
         return groups
 
-    def say(self, sentence, warn=False):
+    def _say(self, sentence, warn=False):
+        """Adds a note or a warning to the plan, once."""
         where = self.plan.warnings if warn else self.plan.notes
         if sentence not in where:
             where.append(sentence)

@@ -7,7 +7,7 @@ from nonlocal_keras.models.backbones.placement import STAGES
 from nonlocal_keras.models.video import variants
 
 # source -> families it may be of; the first is the default of its kind.
-FAMILIES = {
+OF_SOURCE = {
     "vnl": ("vnl_8x8", "vnl_32x2", "vnl_32x4", "vnl_128x1"),
     "lfb": ("lfb", "lfb_finetuned"),
     "pyslowfast": ("pyslowfast", "pyslowfast_nopool"),
@@ -33,13 +33,19 @@ FRAMES_OF_GROUP = 4
 BY_NAME = "by the name of the file"
 
 
-def choose(source, architecture, overrides, file_name):
+def choose_family(source, architecture, overrides, file_name):
     """Chooses the family of a file and says why.
+
+    Args:
+        source: String, key of `OF_SOURCE`.
+        architecture: `nonlocal_keras.convert.architecture.Architecture`.
+        overrides: Dictionary of the user's settings.
+        file_name: String, the name of the file, without its folder.
 
     Returns:
         The key of `nonlocal_keras.models.video.variants.FAMILIES`, and why.
     """
-    known = FAMILIES[source]
+    known = OF_SOURCE[source]
     if "family" in overrides:
         family = overrides["family"]
         if family not in known:
@@ -67,7 +73,7 @@ def choose(source, architecture, overrides, file_name):
             return "mmaction2_c2d", "by its 2D kernels"
         if slow:
             return "mmaction2_slowonly", "by its kernels"
-        if all(architecture.every_kernel(stage, 3) for stage in STAGES):
+        if all(architecture.has_kernels(stage, 3) for stage in STAGES):
             return "mmaction2_heavy", "since every block is inflated"
     return known[0], "the default of the source"
 
@@ -92,24 +98,24 @@ def _of_release(architecture, overrides, file_name):
 
 
 def _is_slow(architecture):
-    """Tells the Slow networks, inflated in res4 and res5 only."""
+    """Returns whether it is a Slow network: inflated in res4 and res5 alone."""
     return (
         architecture.stem_kernel[0] == 1
         and architecture.inflate == "3x1x1"
-        and architecture.every_kernel("res2", 1)
-        and architecture.every_kernel("res3", 1)
-        and architecture.every_kernel("res4", 3)
-        and architecture.every_kernel("res5", 3)
+        and architecture.has_kernels("res2", 1)
+        and architecture.has_kernels("res3", 1)
+        and architecture.has_kernels("res4", 3)
+        and architecture.has_kernels("res5", 3)
     )
 
 
-def head(source):
-    """Gives arguments of `VideoClassifier` that differ from its defaults."""
+def head_arguments(source):
+    """Returns arguments of `VideoClassifier` that are not its defaults."""
     return {"dropout": 0.3} if source == "lfb" else {}
 
 
 def frames_of_res3(frames, backbone):
-    """Gives the frames after the stem, which are those of res3 to res5."""
+    """Returns the frames after the stem, which are those of res3 to res5."""
     left = (frames - 1) // backbone["stem_strides"][0] + 1
     for name in ("pool1", "pool2"):
         if backbone[name] is not None:
@@ -123,7 +129,7 @@ def frames_of_res3(frames, backbone):
     return left
 
 
-def hints(metadata, file_name):
+def find_hints(metadata, file_name):
     """Finds what the file says of its blocks outside of its tensors.
 
     PySlowFast and mmaction2 may save the training configuration, as text. It
@@ -131,7 +137,8 @@ def hints(metadata, file_name):
     mmaction2 say the pairwise function in their names.
 
     Returns:
-        A dict from `pairwise` and `scale` to a value and where it was found.
+        A dictionary of `pairwise` and `scale` to a value and where it was
+        found.
     """
     meta = metadata.get("meta")
     meta = meta if isinstance(meta, dict) else {}

@@ -7,7 +7,7 @@ from absl import logging
 
 from nonlocal_keras.convert import assign
 from nonlocal_keras.convert import name_maps
-from nonlocal_keras.convert.architecture import infer
+from nonlocal_keras.convert.architecture import infer_architecture
 from nonlocal_keras.convert.files import keras_files
 from nonlocal_keras.convert.files.read import read_tensors
 from nonlocal_keras.convert.name_map import ConversionError
@@ -42,9 +42,9 @@ def load_checkpoint(path, source, **overrides):
     TensorShape([1, 400])
 
     Args:
-        path: String or path of the file. For `source="imagenet"` also an
+        path: String or path, the file. For `source="imagenet"` also an
             `.h5` file of `keras.applications`, or a `keras.Model`.
-        source: The project that made the file: `"vnl"` (the authors'
+        source: String, the project that made the file: `"vnl"` (the authors'
             release), `"lfb"`, `"pyslowfast"`, `"pytorchvideo"`,
             `"mmaction2"`, `"gluoncv"`, `"tsm"` (the authors of the temporal
             shift), or `"imagenet"` for 2D ResNets, which are inflated.
@@ -59,7 +59,7 @@ def load_checkpoint(path, source, **overrides):
             (`True` for the window of the source, or a window), `dropout`,
             `activation`, `name`. Of
             `source="imagenet"`: `architecture`, `non_local` and `inflation`
-            (`"repeat"` or `"centre"`).
+            (`"repeat"` or `"center"`).
 
     Returns:
         A `nonlocal_keras.models.VideoClassifier`; its `logits` is the model
@@ -99,50 +99,41 @@ def convert(path, source, **overrides):
             f"`source` must be one of {', '.join(name_maps.SOURCES)}. "
             f"Received: source={source!r}"
         )
-    checkpoint, folded = _read(path, source)
-    arrays, original = _without_prefix(checkpoint.tensors)
-    table = _table(source, arrays)
-    tensors = assign.Tensors(table, arrays)
-    found = infer(tensors.shapes(), tensors.spell, table.shifted)
+    checkpoint, absorbed = _read(path, source)
+    arrays, full_names = _without_prefix(checkpoint.tensors)
+    name_map = _find_name_map(source, arrays)
+    tensors = assign.Tensors(name_map, arrays)
     file = path.name if isinstance(path, keras.Model) else os.fspath(path)
     plan = make_plan(
         source,
-        found,
+        infer_architecture(tensors.shapes(), tensors.spell, name_map.shifted),
         arrays,
         checkpoint.metadata,
         os.path.basename(file),
         overrides,
     )
-    architecture = plan.architecture
     if "pred." in plan.fresh:
         tensors.skip("pred.", "a fresh classifier takes its place")
-    assign.check(
+    assign.check_tensors(
         tensors,
-        architecture.shapes(plan.head["num_classes"]),
+        plan.architecture.shapes(plan.head["num_classes"]),
         plan.fresh,
         inflate=plan.inflation is not None,
     )
     model = _build(plan)
-    fresh = assign.assign(model, tensors, plan.fresh, plan.inflation)
-    blocks = assign.untrained(model)
-    if blocks and "nonlocal_" not in plan.fresh:
-        plan.warnings.append(UNTRAINED.format(", ".join(blocks)))
-    if folded:
-        plan.warnings.append(keras_files.DIFFERENCES)
-    for warning in plan.warnings:
-        logging.warning("%s", warning)
-    entries = _entries(checkpoint, tensors, original, folded)
+    fresh = assign.assign_tensors(model, tensors, plan.fresh, plan.inflation)
+    _warn(plan, model, absorbed)
     report = Report(
         file=file,
         sha256=checkpoint.sha256,
         format=checkpoint.format,
         source=source,
-        naming=table.name,
+        naming=name_map.name,
         model=model.backbone.describe(),
         family=plan.family,
         backbone=plan.backbone,
         head=plan.head,
-        entries=entries,
+        entries=_entries(checkpoint, tensors, full_names, absorbed),
         fresh=fresh,
         notes=plan.notes,
         warnings=plan.warnings,
@@ -151,9 +142,11 @@ def convert(path, source, **overrides):
 
 
 def _read(path, source):
-    """Gives the checkpoint, and what became of tensors while reading."""
-    if source == "imagenet" and keras_files.is_keras(path):
-        return keras_files.read(path)
+    """Returns the checkpoint, and what became of tensors while reading."""
+    if source == "imagenet" and isinstance(path, keras.Model):
+        return keras_files.read_model(path)
+    if source == "imagenet" and keras_files.is_hdf5(path):
+        return keras_files.read_file(path)
     return read_tensors(path), {}
 
 
@@ -161,7 +154,7 @@ def _without_prefix(tensors):
     """Takes off what a wrapper has put before all names.
 
     Returns:
-        The tensors by their bare name, and a dict from bare to full name.
+        The tensors by their bare name, and a dictionary of bare to full name.
     """
     start = ""
     for prefix in PREFIXES:
@@ -171,21 +164,21 @@ def _without_prefix(tensors):
     return {bare: tensors[name] for bare, name in names.items()}, names
 
 
-def _table(source, names):
-    """Gives the way of naming that the tensors follow."""
+def _find_name_map(source, names):
+    """Returns the name map that the tensors of a file follow."""
     known = {
-        table.name: (table.known(names), table)
+        name_map.name: (name_map.count_known(names), name_map)
         for of_source in name_maps.SOURCES.values()
-        for table in of_source
+        for name_map in of_source
     }
-    most, table = max(
-        (known[t.name] for t in name_maps.SOURCES[source]), key=lambda k: k[0]
+    most, name_map = max(
+        (known[m.name] for m in name_maps.SOURCES[source]), key=lambda k: k[0]
     )
     best, other = max(known.values(), key=lambda k: k[0])
     if most and 2 * most >= best:
-        return table
+        return name_map
     examples = ", ".join(repr(name) for name in list(names)[:3])
-    wanted = table.spell("res3_1_branch2a.kernel")
+    wanted = name_map.spell("res3_1_branch2a.kernel")
     if not best:
         raise ConversionError(
             f"Files of source {source!r} have names such as {wanted!r}; this "
@@ -200,29 +193,40 @@ def _table(source, names):
     )
 
 
+def _warn(plan, model, absorbed):
+    """Adds what a model shows to the warnings of its plan, and logs all."""
+    blocks = assign.untrained_blocks(model)
+    if blocks and "nonlocal_" not in plan.fresh:
+        plan.warnings.append(UNTRAINED.format(", ".join(blocks)))
+    if absorbed:
+        plan.warnings.append(keras_files.DIFFERENCES)
+    for warning in plan.warnings:
+        logging.warning("%s", warning)
+
+
 def _build(plan):
     backbone = variants.video_resnet(family=plan.family, **plan.backbone)
     return VideoClassifier(backbone, **plan.head)
 
 
-def _entries(checkpoint, tensors, original, folded):
-    """Gives the entries of the report, in the order of the file."""
+def _entries(checkpoint, tensors, full_names, absorbed):
+    """Returns the entries of the report, in the order of the file."""
     notes = {}
     for target, name in tensors.used.items():
         notes[name] = ("used", target)
     for name, first in tensors.duplicates.items():
-        notes[name] = ("duplicate", original[first])
+        notes[name] = ("duplicate", full_names[first])
     for name, reason in tensors.skipped.items():
         notes[name] = ("skipped", reason)
     entries = [
-        Entry(original[name], array.shape, *notes[name])
+        Entry(full_names[name], array.shape, *notes[name])
         for name, array in tensors.arrays.items()
     ]
     entries += [
         Entry(name, shape, "used", target)
-        for name, (shape, target) in folded.items()
+        for name, (shape, target) in absorbed.items()
     ]
     for name in checkpoint.metadata:
-        reason = tensors.table.reason_to_skip(name) or "not a tensor"
+        reason = tensors.name_map.reason_to_skip(name) or "not a tensor"
         entries.append(Entry(name, None, "skipped", reason))
     return entries

@@ -1,4 +1,4 @@
-"""The form of a name map: a table with one row per family of tensors."""
+"""The form of a name map: one row per family of tensors."""
 
 import dataclasses
 import functools
@@ -12,16 +12,16 @@ class ConversionError(ValueError):
 
 
 @dataclasses.dataclass(frozen=True)
-class Table:
+class NameMap:
     """One way of naming tensors.
 
     Attributes:
-        name: str. What it is called in reports.
-        words: dict from part to a dict of spellings, file to model.
-        rows: tuple of pairs: name in the file, weight of the model.
-        skipped: tuple of pairs: regular expression, reason.
-        shifted: bool. Whether such names are of networks whose residual
-            blocks shift frames.
+        name: String, what it is called in reports.
+        words: Dictionary of part to a dictionary of spellings, file to model.
+        rows: Tuple of pairs: name in the file, weight of the model.
+        skipped: Tuple of pairs: regular expression, reason. Defaults to `()`.
+        shifted: Boolean, whether such names are of networks whose residual
+            blocks shift frames. Defaults to `False`.
     """
 
     name: str
@@ -33,11 +33,11 @@ class Table:
     @functools.cached_property
     def _patterns(self):
         return [
-            (_compile(ours, self.words), theirs) for ours, theirs in self.rows
+            (_compile(theirs, self.words), ours) for theirs, ours in self.rows
         ]
 
     def translate(self, name):
-        """Gives the weight that a tensor becomes and its row, or `None`."""
+        """Returns the weight that a tensor becomes and its row, or `None`."""
         for row, (pattern, target) in enumerate(self._patterns):
             match = pattern.fullmatch(name)
             if match:
@@ -49,7 +49,7 @@ class Table:
         return None
 
     def spell(self, target):
-        """Gives the name that a weight has in such files, or `None`."""
+        """Returns the name that a weight has in such files, or `None`."""
         for theirs, ours in self.rows:
             backwards = {
                 part: {text: word for word, text in words.items()}
@@ -68,19 +68,19 @@ class Table:
         return None
 
     def reason_to_skip(self, name):
-        """Gives the reason why a tensor is of no use, or `None`."""
+        """Returns the reason why a tensor is of no use, or `None`."""
         for pattern, reason in self.skipped:
             if re.fullmatch(pattern, name):
                 return reason
         return None
 
-    def known(self, names):
-        """Gives how many of some names are in the table."""
+    def count_known(self, names):
+        """Returns how many of some names are in the map."""
         return sum(self.translate(name) is not None for name in names)
 
 
 def _compile(pattern, words):
-    """Turns a name with parts in braces into a regular expression."""
+    """Returns a regular expression of a name with parts in braces."""
     expression = ""
     for piece in re.split(r"(\{\w+\})", pattern):
         if piece.startswith("{"):

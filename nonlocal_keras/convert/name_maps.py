@@ -1,9 +1,9 @@
 """Name maps: which tensor of a published file is which weight of the model.
 
-One table per way of naming, one row per family of tensors. A row gives the
+One map per way of naming, one row per family of tensors. A row gives the
 name in the file and the weight `layer.attribute` it becomes; a tensor whose
 row comes second for the same weight is a duplicate. Braces hold the parts
-that vary, and the words of the table translate their spelling:
+that vary, and the words of the map translate their spelling:
 
 | part         | what varies                                            |
 |--------------|--------------------------------------------------------|
@@ -14,12 +14,12 @@ that vary, and the words of the table translate their spelling:
 | `{map}`      | a projection of a non-local block                      |
 | `{value}`    | kernel or bias                                         |
 
-Parts of other names occur in one table only.
+Parts of other names occur in one map only.
 """
 
 import re
 
-from nonlocal_keras.convert.name_map import Table
+from nonlocal_keras.convert.name_map import NameMap
 
 _TORCH_BN = {
     "weight": "gamma",
@@ -69,7 +69,7 @@ _COUNTER = (r".*\.num_batches_tracked", "a counter of training steps")
 
 # The authors' release, LFB and the .pkl files of PySlowFast. ImageNet files
 # have the same names and kernels without an axis of time.
-CAFFE2 = Table(
+CAFFE2 = NameMap(
     name="Caffe2 blobs",
     words={
         "stage": _FROM_2,
@@ -96,7 +96,7 @@ CAFFE2 = Table(
     ),
 )
 
-PYSLOWFAST = Table(
+PYSLOWFAST = NameMap(
     name="PySlowFast model_state",
     words={
         "stage": _FROM_2,
@@ -146,7 +146,7 @@ _PYTORCHVIDEO_WORDS = {
     "value": _VALUE,
 }
 # The pooling between res2 and res3 counts as a block.
-PYTORCHVIDEO = Table(
+PYTORCHVIDEO = NameMap(
     name="pytorchvideo blocks with pool2",
     words={
         **_PYTORCHVIDEO_WORDS,
@@ -156,7 +156,7 @@ PYTORCHVIDEO = Table(
     rows=_PYTORCHVIDEO_ROWS,
     skipped=(_COUNTER,),
 )
-PYTORCHVIDEO_NO_POOL2 = Table(
+PYTORCHVIDEO_NO_POOL2 = NameMap(
     name="pytorchvideo blocks without pool2",
     words={**_PYTORCHVIDEO_WORDS, "stage": _FROM_1, "head": {"5": "pred"}},
     rows=_PYTORCHVIDEO_ROWS,
@@ -188,7 +188,7 @@ _MMACTION2_ROWS = (
     ),
     ("cls_head.fc_cls.{value}", "pred.{value}"),
 )
-MMACTION2 = Table(
+MMACTION2 = NameMap(
     name="mmaction2 state_dict",
     words=_MMACTION2_WORDS,
     rows=(
@@ -200,7 +200,7 @@ MMACTION2 = Table(
     ),
     skipped=(_COUNTER,),
 )
-MMACTION2_TSM = Table(
+MMACTION2_TSM = NameMap(
     name="mmaction2 state_dict with temporal shifts",
     words={**_MMACTION2_WORDS, **_SHIFT_WORDS},
     rows=(
@@ -218,7 +218,7 @@ MMACTION2_TSM = Table(
 # The authors of the shift, around the ResNets of torchvision.
 _TSM_LAYER = "base_model.layer{stage}.{block}."
 _TSM_WRAPPED = _TSM_LAYER + "{wrapper}"
-TSM = Table(
+TSM = NameMap(
     name="TSM state_dict",
     words={**_MMACTION2_WORDS, **_SHIFT_WORDS},
     rows=(
@@ -278,19 +278,19 @@ _GLUONCV_ROWS = (
     (_GLUONCV_REPEATED + "8.W_bn.1.{bn}", _BN_OF_MAP),
     ("head.1.{value}", "pred.{value}"),
 )
-GLUONCV_TORCH = Table(
+GLUONCV_TORCH = NameMap(
     name="GluonCV state_dict of PyTorch",
     words={**_GLUONCV_WORDS, "bn": _TORCH_BN},
     rows=_GLUONCV_ROWS,
     skipped=(_COUNTER,),
 )
-GLUONCV_MXNET = Table(
+GLUONCV_MXNET = NameMap(
     name="GluonCV parameters of MXNet",
     words={**_GLUONCV_WORDS, "bn": _MXNET_BN},
     rows=_GLUONCV_ROWS,
 )
 
-TORCHVISION = Table(
+TORCHVISION = NameMap(
     name="torchvision state_dict",
     words={
         "stage": _FROM_1,
@@ -311,8 +311,8 @@ TORCHVISION = Table(
 )
 
 # Residual blocks count from 1; convolutions have biases, which
-# `keras_files.py` has folded into the means of the batch normalizations.
-KERAS_APPLICATIONS = Table(
+# `files/keras_files.py` has taken into the means of the normalizations.
+KERAS_APPLICATIONS = NameMap(
     name="keras.applications ResNet",
     words={
         "stage": _FROM_2,
@@ -332,7 +332,7 @@ KERAS_APPLICATIONS = Table(
     ),
 )
 
-# source -> its tables. Every source reads its files by one of them.
+# source -> its name maps. The files of a source follow one of them.
 SOURCES = {
     "vnl": (CAFFE2,),
     "lfb": (CAFFE2,),
@@ -350,7 +350,7 @@ _OTHERS = (
     (r"blocks\.\d\.multipathway_.*", "SlowFast, two pathways"),
     (r"(lfb|fbo).*", "LFB with a feature bank"),
 )
-# In a table of shifted convolutions: one without its wrapper.
+# In a map of shifted convolutions: one without its wrapper.
 _NOT_SHIFTED = (
     r".*\.layer\d\.\d+\.(block\.)?conv1(\.conv)?\.weight",
     "TSN, which has no shift, or the ResNet-101 of TSM, which has one in every "
@@ -358,9 +358,9 @@ _NOT_SHIFTED = (
 )
 
 
-def another_network(names, table):
-    """Names the network that left-over names of a file are of, or `None`."""
-    others = (*_OTHERS, _NOT_SHIFTED) if table.shifted else _OTHERS
+def find_other_network(names, name_map):
+    """Returns the network that left-over names of a file are of, or `None`."""
+    others = (*_OTHERS, _NOT_SHIFTED) if name_map.shifted else _OTHERS
     for pattern, network in others:
         if any(re.fullmatch(pattern, name) for name in names):
             return network

@@ -1,7 +1,7 @@
 """What kind of value each override takes, checked before it is used.
 
 Values come from the command line as Python literals of any kind. What they
-mean is decided in `settings.py` and by the layers, which may rely on this.
+mean is decided in `plan.py` and by the layers, which may rely on this.
 """
 
 import numbers
@@ -33,7 +33,7 @@ def _is_text(value):
 
 
 def _is_object(value):
-    """A word or, from Python, an object such as a dtype policy."""
+    """Returns whether this is a word or an object, such as a dtype policy."""
     data = (bool, numbers.Number, bytes, list, tuple, dict, set)
     return not isinstance(value, data)
 
@@ -149,7 +149,8 @@ def check(overrides):
     """Refuses values of another kind.
 
     Args:
-        overrides: dict from the names of known overrides to their values.
+        overrides: Dictionary of the names of known overrides to their
+            values.
 
     Raises:
         ConversionError: For the first one that does not fit.

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import warnings
 
 from nonlocal_keras.convert import block_options
 from nonlocal_keras.convert import families
@@ -37,14 +38,17 @@ class Plan:
 
     Attributes:
         architecture: `Architecture`, what the tensors must fill.
-        family: str, key of `nonlocal_keras.models.video.variants.FAMILIES`.
-        backbone: dict, arguments of `VideoResNet`.
-        head: dict, arguments of `VideoClassifier`.
-        fresh: tuple of starts of the names of weights that stay as they are
-            initialized, since the file has none for them.
-        inflation: `"repeat"`, `"centre"`, or `None` for no inflation.
-        notes: list of str, what was taken from where.
-        warnings: list of str, what the user should check.
+        family: String, key of
+            `nonlocal_keras.models.video.variants.FAMILIES`.
+        backbone: Dictionary, arguments of `VideoResNet`.
+        head: Dictionary, arguments of `VideoClassifier`.
+        fresh: Tuple of starts of the names of weights that stay as they are
+            initialized, since the file has none for them. Defaults to `()`.
+        inflation: `"repeat"`, `"center"`, or `None` for no inflation.
+            Defaults to `None`.
+        notes: List of strings, what was taken from where. Defaults to `[]`.
+        warnings: List of strings, what the user should check. Defaults to
+            `[]`.
     """
 
     architecture: Architecture
@@ -61,12 +65,12 @@ def make_plan(source, architecture, names, metadata, file, overrides):
     """Decides how the model of a file is built.
 
     Args:
-        source: str, key of `nonlocal_keras.convert.name_maps.SOURCES`.
+        source: String, key of `nonlocal_keras.convert.name_maps.SOURCES`.
         architecture: `Architecture` of the file.
-        names: names of the tensors of the file.
-        metadata: dict of what else is in the file.
-        file: str, the name of the file, without its folder.
-        overrides: dict of the user's settings.
+        names: Names of the tensors of the file.
+        metadata: Dictionary of what else is in the file.
+        file: String, the name of the file, without its folder.
+        overrides: Dictionary of the user's settings.
 
     Returns:
         A `Plan`.
@@ -82,7 +86,7 @@ def make_plan(source, architecture, names, metadata, file, overrides):
         inflated, non_local = _inflated(architecture, overrides)
     else:
         _check_told(architecture, overrides)
-    family, why = families.choose(source, inflated, overrides, file)
+    family, why = families.choose_family(source, inflated, overrides, file)
     arguments, options, input_shape = variants.FAMILIES[family]
     plan = Plan(
         inflated,
@@ -105,13 +109,14 @@ def make_plan(source, architecture, names, metadata, file, overrides):
             f"{inflated.normalization!r}, which is what was built."
         )
     frames = _frames(overrides, input_shape[0])
-    settings = block_options.BlockSettings(
-        source, plan, names, families.hints(metadata, file), overrides, frames
+    hints = families.find_hints(metadata, file)
+    blocks = block_options.BlockOptions(
+        source, plan, names, hints, overrides, frames
     )
-    of_blocks = settings.resolve(options, non_local)
+    of_blocks = blocks.resolve(options, non_local)
     plan.backbone |= {
         "input_shape": _input_shape(
-            overrides, inflated.channels, settings.groups and frames
+            overrides, inflated.channels, blocks.groups and frames
         ),
         "stage_blocks": inflated.stage_blocks,
         "stem_width": inflated.stem_width,
@@ -179,7 +184,7 @@ def _check_shift(plan):
 
 
 def _placement(non_local, architecture):
-    """Gives a placement as a dictionary of sorted tuples."""
+    """Returns a placement as a dictionary of sorted tuples."""
     if isinstance(non_local, int):
         non_local = published_placement(
             non_local, architecture.depth, architecture.stage_blocks
@@ -188,7 +193,7 @@ def _placement(non_local, architecture):
 
 
 def _inflated(architecture, overrides):
-    """Gives the video network that 2D weights fill, and its blocks."""
+    """Returns the video network that 2D weights fill, and its blocks."""
     if architecture.non_local or architecture.name != "c2d":
         raise ConversionError(
             "Source 'imagenet' is for 2D networks, and this file has a video "
@@ -225,7 +230,7 @@ def _inflated(architecture, overrides):
 
 
 def _frames(overrides, default):
-    """Gives the frames of a clip: those that were asked for, or usual."""
+    """Returns the frames of a clip: those that were asked for, or usual."""
     shape, frames = overrides.get("input_shape"), overrides.get("frames")
     if shape is not None and shape[0] is not None:
         if frames not in (None, shape[0]):
@@ -238,7 +243,7 @@ def _frames(overrides, default):
 
 
 def _input_shape(overrides, channels, needed_frames):
-    """Gives the shape of a clip; what need not be known stays open."""
+    """Returns the shape of a clip; what need not be known stays open."""
     frames = overrides.get("frames") or needed_frames or None
     shape = tuple(overrides.get("input_shape") or (None, None, None, channels))
     if shape[3] != channels:
@@ -258,7 +263,7 @@ def _decide_head(source, plan, overrides, frames, input_shape):
             "The file has no classifier. Give num_classes=... for a fresh one "
             "that is to be trained."
         )
-    plan.head = {"num_classes": classes, **families.head(source)}
+    plan.head = {"num_classes": classes, **families.head_arguments(source)}
     plan.head |= {k: overrides[k] for k in HEAD[2:] if k in overrides}
     if classes != found:
         plan.fresh += ("pred.",)
@@ -281,12 +286,25 @@ def _decide_head(source, plan, overrides, frames, input_shape):
         plan.head["pool_size"] = tuple(window)
         plan.notes.append(f"window of the head: {tuple(window)}")
     if source == "imagenet":
-        plan.inflation = overrides.get("inflation", "repeat")
-        if plan.inflation not in ("repeat", "centre"):
-            raise ConversionError(
-                "`inflation` must be 'repeat' (all times, divided by their "
-                "number) or 'centre' (the middle time alone). "
-                f"Received: inflation={plan.inflation!r}"
-            )
+        plan.inflation = _inflation(overrides.get("inflation", "repeat"))
     if "name" in overrides:
         plan.head["name"] = overrides["name"]
+
+
+def _inflation(name):
+    """Returns the name of a way to inflate, in today's spelling."""
+    if name == "centre":
+        warnings.warn(
+            "`inflation='centre'` is spelled 'center' now.",
+            DeprecationWarning,
+            # Of the caller of `convert`.
+            stacklevel=5,
+        )
+        return "center"
+    if name not in ("repeat", "center"):
+        raise ConversionError(
+            "`inflation` must be 'repeat' (all times, divided by their "
+            "number) or 'center' (the middle time alone). "
+            f"Received: inflation={name!r}"
+        )
+    return name

@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import json
+import math
 
 
 @dataclasses.dataclass(frozen=True)
@@ -10,10 +11,11 @@ class Entry:
     """What became of one entry of the file.
 
     Attributes:
-        name: str, its name in the file.
-        shape: tuple, or `None` for what is no tensor.
+        name: String, its name in the file.
+        shape: Tuple, or `None` for what is no tensor.
         status: `"used"`, `"duplicate"` or `"skipped"`.
-        note: str: the weight it became, the tensor it repeats, or the reason.
+        note: String: the weight it became, the tensor it repeats, or the
+            reason.
     """
 
     name: str
@@ -27,20 +29,22 @@ class Report:
     """What a conversion did.
 
     Attributes:
-        file: str, the path, or the name of a model.
-        sha256: str, of the file.
-        format: str, the container.
-        source: str.
-        naming: str, the way of naming that the tensors follow.
-        model: str, one line on the network.
-        family: str, key of `nonlocal_keras.models.video.variants.FAMILIES`.
-        backbone: dict, arguments of `VideoResNet`.
-        head: dict, arguments of `VideoClassifier`.
-        entries: list of `Entry`, one for each of the file.
-        fresh: list of weights that the file does not have and that stay as
-            they were initialized.
-        notes: list of str, what was taken from where.
-        warnings: list of str, what the user should check.
+        file: String, the path, or the name of a model.
+        sha256: String, of the file.
+        format: String, the container.
+        source: String, the project that made the file.
+        naming: String, the way of naming that the tensors follow.
+        model: String, one line on the network.
+        family: String, key of
+            `nonlocal_keras.models.video.variants.FAMILIES`.
+        backbone: Dictionary, arguments of `VideoResNet`.
+        head: Dictionary, arguments of `VideoClassifier`.
+        entries: List of `Entry`, one for each of the file.
+        fresh: List of weights that the file does not have and that stay as
+            they were initialized. Defaults to `[]`.
+        notes: List of strings, what was taken from where. Defaults to `[]`.
+        warnings: List of strings, what the user should check. Defaults to
+            `[]`.
     """
 
     file: str
@@ -58,22 +62,22 @@ class Report:
     warnings: list = dataclasses.field(default_factory=list)
 
     def with_status(self, status):
-        """Gives the entries of one status."""
+        """Returns the entries of one status."""
         return [entry for entry in self.entries if entry.status == status]
 
     def to_json(self):
-        """Gives the report as JSON text."""
+        """Returns the report as JSON text."""
         return json.dumps(dataclasses.asdict(self), indent=2, default=str)
 
     def __str__(self):
-        """The report for people; tensors are counted, reasons are named."""
+        """Returns the report for people: tensors counted, reasons named."""
         used = self.with_status("used")
         lines = [
             f"{self.file} ({self.format}, SHA-256 {self.sha256[:12]})",
             f"{self.source}: {self.naming}",
             self.model,
             *(f"  {note}" for note in self.notes),
-            f"  used: {len(used)} tensors, {_numbers(used):,} numbers",
+            f"  used: {len(used)} tensors, {_count_numbers(used):,} numbers",
         ]
         duplicates = self.with_status("duplicate")
         if duplicates:
@@ -88,11 +92,5 @@ class Report:
         return "\n".join(lines)
 
 
-def _numbers(entries):
-    total = 0
-    for entry in entries:
-        count = 1
-        for size in entry.shape:
-            count *= size
-        total += count
-    return total
+def _count_numbers(entries):
+    return sum(math.prod(entry.shape) for entry in entries)

@@ -23,7 +23,7 @@ MACHINE = {
 
 
 def start():
-    return workers.Worker(sys.executable, "tests.echo_worker", 1)
+    return workers.Worker(sys.executable, "tests.support.echo_worker", 1)
 
 
 def test_the_slower_side_takes_as_many_times_longer():

@@ -87,7 +87,7 @@ def test_a_worker_that_dies_is_started_again_for_the_rest(tmp_path):
     def add(case, row):
         rows[case["n"]] = row
 
-    run(tmp_path, "tests.mortal_worker", told, add)
+    run(tmp_path, "tests.support.mortal_worker", told, add)
     assert rows[0]["value"] == 0 and rows[2]["value"] == 2
     assert rows[1] == {"error": "the process ended with 7"}
 
@@ -100,7 +100,14 @@ def test_a_worker_that_hangs_is_ended_and_what_it_had_is_kept(tmp_path):
         rows[case["n"]] = row
 
     begin = time.monotonic()
-    run(tmp_path, "tests.mortal_worker", told, add, seconds=4.0, grace=0.5)
+    run(
+        tmp_path,
+        "tests.support.mortal_worker",
+        told,
+        add,
+        seconds=4.0,
+        grace=0.5,
+    )
     assert time.monotonic() - begin < 60
     assert rows[0]["value"] == 0
     assert rows[1] == {"error": "no time was left"}

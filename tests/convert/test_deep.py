@@ -3,12 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.convert.test_round_trip import AFFINE
-from tests.convert.test_round_trip import FOUR_GROUPS
-from tests.convert.test_round_trip import NO_NORM
-from tests.convert.test_round_trip import caffe2
-from tests.convert.test_round_trip import gluoncv
-from tests.convert.test_round_trip import round_trip
+from tests.support import checkpoint_cases as cases
 from tests.support import checkpoint_writers as w
 
 pytestmark = pytest.mark.slow
@@ -32,8 +27,8 @@ I3D_101 = {
 @pytest.mark.parametrize("mxnet", [True, False], ids=["mxnet", "torch"])
 def test_resnet_101_of_gluoncv_comes_back(tmp_path, places, mxnet):
     network = {**w.PADDED_STRIDED, **I3D_101, "frames": 16, "places": places}
-    expected, model, report = round_trip(
-        tmp_path, gluoncv(mxnet), "gluoncv", {"depth": 101}, network
+    expected, model, report = cases.round_trip(
+        tmp_path, cases.gluoncv(mxnet), "gluoncv", {"depth": 101}, network
     )
     clip = w.clip(expected)
     np.testing.assert_allclose(
@@ -43,12 +38,20 @@ def test_resnet_101_of_gluoncv_comes_back(tmp_path, places, mxnet):
 
 
 def test_resnet_101_of_lfb_comes_back(tmp_path):
-    network = {**w.PADDED, **AFFINE, **I3D_101, "frames": 32, "places": FIVE}
+    network = {
+        **w.PADDED,
+        **cases.AFFINE,
+        **I3D_101,
+        "frames": 32,
+        "places": FIVE,
+    }
     network |= {
         "stage_strides": (1, 2, 2, 1),
-        "options": {**FOUR_GROUPS, **AFFINE},
+        "options": {**cases.FOUR_GROUPS, **cases.AFFINE},
     }
-    expected, model, _ = round_trip(tmp_path, caffe2(), "lfb", {}, network)
+    expected, model, _ = cases.round_trip(
+        tmp_path, cases.caffe2(), "lfb", {}, network
+    )
     clip = w.clip(expected)
     np.testing.assert_allclose(
         w.logits(model, clip), w.logits(expected, clip), rtol=1e-4, atol=1e-5
@@ -56,10 +59,10 @@ def test_resnet_101_of_lfb_comes_back(tmp_path):
 
 
 def test_128_frames_of_the_release_come_back(tmp_path):
-    network = {**w.STRIDED, **AFFINE, **w.I3D, "frames": 128}
-    network["options"] = {**FOUR_GROUPS, **NO_NORM}
-    expected, model, report = round_trip(
-        tmp_path, caffe2(), "vnl", {"frames": 128}, network
+    network = {**w.STRIDED, **cases.AFFINE, **w.I3D, "frames": 128}
+    network["options"] = {**cases.FOUR_GROUPS, **cases.NO_NORM}
+    expected, model, report = cases.round_trip(
+        tmp_path, cases.caffe2(), "vnl", {"frames": 128}, network
     )
     clip = w.clip(expected)
     np.testing.assert_allclose(

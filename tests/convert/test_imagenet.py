@@ -56,13 +56,22 @@ def test_kernels_of_an_axis_of_time_of_one_are_read(tmp_path, network):
     assert model.backbone.get_layer("conv1").kernel.shape[0] == 5
 
 
-def test_centre_inflation_is_the_2d_network_on_clips(torchvision, network):
-    model = convert.load_checkpoint(torchvision, "imagenet", inflation="centre")
+def test_center_inflation_is_the_2d_network_on_clips(torchvision, network):
+    model = convert.load_checkpoint(torchvision, "imagenet", inflation="center")
     assert model.backbone.describe().startswith("I3D")
     clip = w.clip(network)
     np.testing.assert_allclose(
         w.logits(model, clip), w.logits(network, clip), rtol=1e-4, atol=1e-5
     )
+
+
+def test_the_former_spelling_of_center_works_and_warns(torchvision):
+    with pytest.warns(DeprecationWarning, match="'center' now") as caught:
+        old, _ = convert.convert(torchvision, "imagenet", inflation="centre")
+    assert caught[0].filename == __file__
+    new = convert.load_checkpoint(torchvision, "imagenet", inflation="center")
+    for ours, theirs in zip(old.get_weights(), new.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 @pytest.mark.parametrize("architecture", ["i3d", "i3d_3x3x3"])

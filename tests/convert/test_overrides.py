@@ -14,7 +14,7 @@ from nonlocal_keras.convert import families
 from nonlocal_keras.convert import name_maps
 from nonlocal_keras.convert import override_kinds
 from nonlocal_keras.convert import plan
-from nonlocal_keras.convert.architecture import infer
+from nonlocal_keras.convert.architecture import infer_architecture
 from tests.support import checkpoint_names as names
 from tests.support import checkpoint_writers as w
 from tests.support import paths
@@ -59,7 +59,7 @@ def converted(tmp_path):
             "`frames` must agree with `input_shape`",
         ),
         ({"input_shape": (8, 32, 32, 1)}, "`input_shape` must end with"),
-        ({"inflation": "centre"}, "override of source 'vnl' must be one of"),
+        ({"inflation": "center"}, "override of source 'vnl' must be one of"),
         ({"frames": 1, "family": "vnl_32x2"}, "`inputs` of layer"),
     ],
 )
@@ -266,21 +266,21 @@ def test_epsilon_is_that_of_the_source(converted, blobs):
     ],
 )
 def test_family_of_the_release(blobs, file, overrides, family):
-    found, why = families.choose("vnl", told(blobs), overrides, file)
+    found, why = families.choose_family("vnl", told(blobs), overrides, file)
     assert found == family
     assert why
 
 
 def told(tensors):
     tensors = assign.Tensors(name_maps.CAFFE2, tensors)
-    return infer(tensors.shapes(), tensors.spell)
+    return infer_architecture(tensors.shapes(), tensors.spell)
 
 
 def test_nopool_in_the_name_of_a_file(blobs):
     file = "C2D_NOPOOL_8x8_R50.pkl"
-    family, _ = families.choose("pyslowfast", told(blobs), {}, file)
+    family, _ = families.choose_family("pyslowfast", told(blobs), {}, file)
     assert family == "pyslowfast_nopool"
     flat = dataclasses.replace(told(blobs), flat=True)
     file = "c2d_r50-in1k-pre-nopool.pth"
-    family, _ = families.choose("mmaction2", flat, {}, file)
+    family, _ = families.choose_family("mmaction2", flat, {}, file)
     assert family == "mmaction2_c2d_nopool"

@@ -1,6 +1,6 @@
 """The names that each project gives its tensors, spelled out by hand.
 
-Written independently of the tables that the converters read. Each method
+Written independently of the name maps of the converters. Each method
 gives what stands before the name of a value.
 """
 

@@ -7,8 +7,8 @@ from nonlocal_keras.convert.files.pickle_values import ArrayCell
 from nonlocal_keras.convert.files.pickle_values import Global
 from nonlocal_keras.convert.files.pickle_values import Opaque
 from nonlocal_keras.convert.files.pickle_values import Text
-from nonlocal_keras.convert.files.pickle_values import shown
-from nonlocal_keras.convert.files.pickle_values import wrong
+from nonlocal_keras.convert.files.pickle_values import describe
+from nonlocal_keras.convert.files.pickle_values import file_error
 
 MAX_ENTRIES = 1_000_000
 MAX_NAME = 1024
@@ -22,9 +22,9 @@ class Contents:
     """Sorts a tree of saved objects into tensors and metadata.
 
     Args:
-        copy_budget: int. How many bytes may be copied. A file that refers to
+        copy_budget: Integer, bytes that may be copied. A file that refers to
             the same bytes from many arrays must not multiply them.
-        kind: str. The format of the file.
+        kind: String, the format of the file.
     """
 
     def __init__(self, copy_budget, kind):
@@ -47,7 +47,7 @@ class Contents:
         """Finds the tensors by name, with or without a wrapper key."""
         if not isinstance(tree, dict):
             way_out = "Save the state dict of the model, by name."
-            raise wrong("a dictionary of tensors", shown(tree), way_out)
+            raise file_error("a dictionary of tensors", describe(tree), way_out)
         for wrapper in WRAPPERS:
             if isinstance(tree.get(wrapper), dict):
                 for key, value in tree.items():
@@ -65,7 +65,7 @@ class Contents:
         """Enters tensors under their name, all else as metadata."""
         self.visits += len(tree)
         if self.visits > MAX_ENTRIES:
-            raise wrong(f"at most {MAX_ENTRIES} entries", "more")
+            raise file_error(f"at most {MAX_ENTRIES} entries", "more")
         for key, value in tree.items():
             name = _name(prefix, key)
             array = value.array if isinstance(value, ArrayCell) else value
@@ -73,7 +73,9 @@ class Contents:
                 array.ndim or self.scalars_are_tensors
             ):
                 if type(key) not in (str, int) or name in self.tensors:
-                    raise wrong("tensors by a name of their own", shown(key))
+                    raise file_error(
+                        "tensors by a name of their own", describe(key)
+                    )
                 self.tensors[name] = self.settle(array)
             elif isinstance(value, dict) and depth and self.has_arrays(value):
                 first = self.entered.setdefault(id(value), name)
@@ -85,7 +87,7 @@ class Contents:
                 self.note(name, value)
 
     def has_arrays(self, tree):
-        """Tells a dictionary of tensors from one of settings."""
+        """Returns whether a dictionary holds tensors, or settings alone."""
         if id(tree) not in self.holders:
             self.holders[id(tree)] = any(
                 isinstance(value, ArrayCell) for value in tree.values()
@@ -105,7 +107,9 @@ class Contents:
         if key not in self.copies:
             self.copy_budget -= array.size * dtype.itemsize
             if self.copy_budget < 0:
-                raise wrong("arrays with bytes of their own", "shared bytes")
+                raise file_error(
+                    "arrays with bytes of their own", "shared bytes"
+                )
             self.copies[key] = array.astype(dtype)
             self.copies[key].flags.writeable = False
         return self.copies[key]
@@ -159,7 +163,9 @@ class Contents:
 
 def _name(prefix, key):
     """Returns the name of an entry, of bounded length."""
-    name = prefix + (str(key) if type(key) in (str, int) else shown(key))
+    name = prefix + (str(key) if type(key) in (str, int) else describe(key))
     if len(name) > MAX_NAME:
-        raise wrong(f"names of at most {MAX_NAME} characters", f"{len(name)}")
+        raise file_error(
+            f"names of at most {MAX_NAME} characters", f"{len(name)}"
+        )
     return name

@@ -14,7 +14,6 @@ The stride of a stage stands on its first 1x1 convolution, not on the 3x3.
 import hashlib
 import os
 
-import keras
 import numpy as np
 
 from nonlocal_keras.convert.files.read import Checkpoint
@@ -33,10 +32,8 @@ DIFFERENCES = (
 )
 
 
-def is_keras(path):
-    """Tells whether this is a Keras model or an HDF5 file."""
-    if isinstance(path, keras.Model):
-        return True
+def is_hdf5(path):
+    """Returns whether this is a file in the HDF5 format."""
     try:
         with open(path, "rb") as file:
             return file.read(len(MAGIC)) == MAGIC
@@ -44,41 +41,47 @@ def is_keras(path):
         return False
 
 
-def read(path):
-    """Reads a model or an `.h5` file, in the layout of the other readers.
+def read_model(model):
+    """Reads the weights of a model, in the layout of the other readers.
 
     Args:
-        path: `keras.Model`, or path of an `.h5` file.
+        model: A `keras.Model`.
 
     Returns:
-        A `Checkpoint` without biases of convolutions, and a dict from the
+        A `Checkpoint` without biases of convolutions, and a dictionary of the
         name of each bias to its shape and the weight that it is part of.
     """
-    if isinstance(path, keras.Model):
-        tensors, digest, kind = _of_model(path), "", "keras-model"
-    else:
-        tensors, digest, kind = *_of_file(os.fspath(path)), "keras-hdf5"
-    folded = _fold(tensors)
+    # The readers of files do without Keras.
+    from keras import ops
+
+    tensors = {
+        f"{layer.name}/{weight.name}": ops.convert_to_numpy(weight)
+        for layer in model.layers
+        for weight in layer.weights
+    }
+    return _checkpoint(tensors, "", "keras-model")
+
+
+def read_file(path):
+    """Reads an `.h5` file of weights; see `read_model`."""
+    return _checkpoint(*_of_file(os.fspath(path)), "keras-hdf5")
+
+
+def _checkpoint(tensors, digest, kind):
+    absorbed = _absorb_biases(tensors)
     tensors = {
         name: np.transpose(array, _ORDER.get(array.ndim))
         for name, array in tensors.items()
     }
-    return Checkpoint(tensors, {}, (), digest, kind), folded
+    return Checkpoint(tensors, {}, (), digest, kind), absorbed
 
 
 # From sizes first to output channels first.
 _ORDER = {4: (3, 2, 0, 1), 2: (1, 0)}
 
 
-def _of_model(model):
-    return {
-        f"{layer.name}/{weight.name}": keras.ops.convert_to_numpy(weight)
-        for layer in model.layers
-        for weight in layer.weights
-    }
-
-
 def _of_file(path):
+    """Returns the arrays of a file by name, and its SHA-256."""
     import h5py
 
     if os.path.getsize(path) > MAX_BYTES:
@@ -126,16 +129,16 @@ def _collect(group, prefix, tensors, h5py):
             raise CheckpointError("expected fewer arrays in one file.")
 
 
-def _fold(tensors):
-    """Moves biases and the change of colours into means, in place."""
-    folded = {}
+def _absorb_biases(tensors):
+    """Moves biases and the change of colors into means, in place."""
+    absorbed = {}
     for name in [n for n in tensors if n.endswith("_conv/bias")]:
         layer = name.removesuffix("_conv/bias")
         mean = f"{layer}_bn/moving_mean"
         if mean in tensors:
             bias = tensors.pop(name)
             tensors[mean] = tensors[mean] - bias
-            folded[name] = (bias.shape, f"{mean}, subtracted")
+            absorbed[name] = (bias.shape, f"{mean}, subtracted")
     kernel = tensors.get("conv1_conv/kernel")
     if kernel is not None and kernel.ndim == 4 and kernel.shape[2] == 3:
         kernel = kernel[:, :, ::-1]
@@ -145,4 +148,4 @@ def _fold(tensors):
             tensors["conv1_bn/moving_mean"] = (
                 tensors["conv1_bn/moving_mean"] - shift
             )
-    return folded
+    return absorbed

@@ -25,10 +25,10 @@ import numpy as np
 
 from nonlocal_keras.convert.files.pickle_values import DOWNLOAD_AGAIN
 from nonlocal_keras.convert.files.pickle_values import MAX_DIMENSIONS
+from nonlocal_keras.convert.files.pickle_values import describe
 from nonlocal_keras.convert.files.pickle_values import element_count
-from nonlocal_keras.convert.files.pickle_values import shown
-from nonlocal_keras.convert.files.pickle_values import trailing
-from nonlocal_keras.convert.files.pickle_values import wrong
+from nonlocal_keras.convert.files.pickle_values import file_error
+from nonlocal_keras.convert.files.pickle_values import trailing_facts
 
 LIST_MAGIC = (0x112).to_bytes(8, "little")
 VERSION_1 = 0xF993FAC8
@@ -66,7 +66,7 @@ class _Cursor:
         left = len(self.view) - self.position
         if count > left:
             cut = f"{left}: the file is cut short or damaged"
-            raise wrong(f"{count} more bytes at byte {self.position}", cut)
+            raise file_error(f"{count} more bytes at byte {self.position}", cut)
         self.position += count
         return self.view[self.position - count : self.position]
 
@@ -75,13 +75,15 @@ class _Cursor:
 
     def sizes(self, rank, size):
         if rank > MAX_DIMENSIONS:
-            raise wrong(f"at most {MAX_DIMENSIONS} dimensions", shown(rank))
+            raise file_error(
+                f"at most {MAX_DIMENSIONS} dimensions", describe(rank)
+            )
         return tuple(self.integer(size, signed=size == 8) for _ in range(rank))
 
     def count(self, what):
         count = self.integer(8)
         if count > MAX_ARRAYS:
-            raise wrong(f"at most {MAX_ARRAYS} {what}", shown(count))
+            raise file_error(f"at most {MAX_ARRAYS} {what}", describe(count))
         return count
 
 
@@ -92,7 +94,7 @@ def _shape(cursor):
         storage = cursor.integer(4, signed=True)
         if storage:
             found = _SPARSE.get(storage, f"storage type {storage}")
-            raise wrong("dense arrays", found, "Save it as a dense array.")
+            raise file_error("dense arrays", found, "Save it as a dense array.")
         rank = cursor.integer(4, signed=True)
         shape = cursor.sizes(rank, 8)
         unknown = rank < 0 or -1 in shape
@@ -110,7 +112,9 @@ def _array(cursor):
     cursor.take(8)
     kind = cursor.integer(4, signed=True)
     if not 0 <= kind < len(_DTYPES):
-        raise wrong("a number type of MXNet", f"type {kind}", DOWNLOAD_AGAIN)
+        raise file_error(
+            "a number type of MXNet", f"type {kind}", DOWNLOAD_AGAIN
+        )
     dtype = np.dtype(_DTYPES[kind]).newbyteorder("<")
     count = element_count(shape)
     contents = cursor.take(count * dtype.itemsize)
@@ -121,7 +125,7 @@ def read_mxnet(data):
     """Reads a parameter file.
 
     Args:
-        data: bytes of the file.
+        data: Bytes of the file.
 
     Returns:
         A dictionary from name to array, without the prefixes `arg:` and
@@ -130,34 +134,34 @@ def read_mxnet(data):
     """
     cursor = _Cursor(data)
     if cursor.take(16)[:8] != LIST_MAGIC:
-        raise wrong("the first number 0x112", "another", DOWNLOAD_AGAIN)
+        raise file_error("the first number 0x112", "another", DOWNLOAD_AGAIN)
     arrays = [_array(cursor) for _ in range(cursor.count("arrays"))]
     count = cursor.count("names")
     if count != len(arrays):
         way_out = 'Save a dictionary: mx.nd.save("new.params", {name: array}).'
-        raise wrong(f"{len(arrays)} names", f"{count}", way_out)
+        raise file_error(f"{len(arrays)} names", f"{count}", way_out)
     tensors = {}
     for array in arrays:
         length = cursor.integer(8)
         if length > MAX_NAME:
-            raise wrong(f"names of at most {MAX_NAME} bytes", f"{length}")
+            raise file_error(f"names of at most {MAX_NAME} bytes", f"{length}")
         raw = bytes(cursor.take(length))
         try:
             name = raw.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise wrong("a name in UTF-8", shown(raw)) from error
+            raise file_error("a name in UTF-8", describe(raw)) from error
         name = name.removeprefix("arg:").removeprefix("aux:")
         if name in tensors:
-            raise wrong("each name once", f"{shown(name)} twice")
+            raise file_error("each name once", f"{describe(name)} twice")
         tensors[name] = array
-    return tensors, trailing(data, cursor.position)
+    return tensors, trailing_facts(data, cursor.position)
 
 
 def read_mxnet_zip(archive):
     """Reads the one parameter file in a zip archive.
 
     Args:
-        archive: An object with `names()` and `read(name)`.
+        archive: `nonlocal_keras.convert.files.archives.ZipMembers`.
 
     Returns:
         As `read_mxnet`; the facts include the names of other members.
@@ -168,7 +172,9 @@ def read_mxnet_zip(archive):
     found = [name for name in inside if name.endswith(".params")]
     if len(found) != 1:
         way_out = "Unpack it and give the file."
-        raise wrong("one .params file in the zip", f"{len(found)}", way_out)
+        raise file_error(
+            "one .params file in the zip", f"{len(found)}", way_out
+        )
     tensors, facts = read_mxnet(archive.read(found[0]))
     others = [name[:200] for name in names if name != found[0]]
     return tensors, facts | ({"zip_members": others} if others else {})

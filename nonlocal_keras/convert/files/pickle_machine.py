@@ -11,9 +11,9 @@ from nonlocal_keras.convert.files.pickle_values import ArrayCell
 from nonlocal_keras.convert.files.pickle_values import DTypeCell
 from nonlocal_keras.convert.files.pickle_values import Opaque
 from nonlocal_keras.convert.files.pickle_values import StateDict
+from nonlocal_keras.convert.files.pickle_values import describe
+from nonlocal_keras.convert.files.pickle_values import file_error
 from nonlocal_keras.convert.files.pickle_values import raw_bytes
-from nonlocal_keras.convert.files.pickle_values import shown
-from nonlocal_keras.convert.files.pickle_values import wrong
 
 # A ResNet-101 checkpoint with its optimizer needs about 60 thousand.
 MAX_OPCODES = 1_000_000
@@ -34,7 +34,7 @@ class Machine:
     """The stack machine; see `pickles.load` for the arguments.
 
     Args:
-        actions: dict from opcode to a callable that takes the machine.
+        actions: Dictionary of opcode to a function of the machine.
     """
 
     def __init__(self, actions, data, start, names, persistent_load, opaque):
@@ -60,7 +60,9 @@ class Machine:
             action = self.actions.get(code)
             if action is None:
                 at = self.position - 1
-                raise wrong(PLAIN, f"opcode 0x{code:02x} at byte {at}", NOT_RUN)
+                raise file_error(
+                    PLAIN, f"opcode 0x{code:02x} at byte {at}", NOT_RUN
+                )
             action(self)
 
     def charge(self, count):
@@ -68,13 +70,13 @@ class Machine:
         if self.spent > MAX_OPCODES:
             way_out = "Save the tensors alone, without the training state."
             limit = f"at most {MAX_OPCODES} pickle operations"
-            raise wrong(limit, "more", way_out)
+            raise file_error(limit, "more", way_out)
 
     def take(self, count):
         left = len(self.data) - self.position
         if not 0 <= count <= left:
             cut = f"{left}: the file is cut short or damaged"
-            raise wrong(f"{count} more bytes at byte {self.position}", cut)
+            raise file_error(f"{count} more bytes at byte {self.position}", cut)
         self.position += count
         return self.view[self.position - count : self.position]
 
@@ -84,7 +86,7 @@ class Machine:
     def line(self, limit=MAX_LINE):
         end = self.data.find(b"\n", self.position, self.position + limit + 1)
         if end < 0:
-            raise wrong(f"a line at byte {self.position}", "no end of it")
+            raise file_error(f"a line at byte {self.position}", "no end of it")
         line = self.data[self.position : end]
         self.position = end + 1
         return line
@@ -102,20 +104,26 @@ class Machine:
         return items
 
     def refuse(self, what, target):
-        raise wrong(PLAIN, f"an attempt to {what} {shown(target)}", NOT_RUN)
+        raise file_error(
+            PLAIN, f"an attempt to {what} {describe(target)}", NOT_RUN
+        )
 
     def find(self, module, name):
         if type(module) is not str or type(name) is not str:
-            raise wrong("the name of a class", shown((module, name)), NOT_RUN)
+            raise file_error(
+                "the name of a class", describe((module, name)), NOT_RUN
+            )
         known = self.names.get(f"{_RENAMED.get(module, module)}.{name}")
         return known or self.unknown(f"{module}.{name}")
 
     def unknown(self, name):
         """Refuses a name, or makes a placeholder for it."""
         if self.opaque is None:
-            raise wrong(PLAIN, f'"{name[:200]}"', NOT_RUN)
+            raise file_error(PLAIN, f'"{name[:200]}"', NOT_RUN)
         if len(self.opaque) >= MAX_OPAQUE_NAMES:
-            raise wrong(f"at most {MAX_OPAQUE_NAMES} classes", "more", NOT_RUN)
+            raise file_error(
+                f"at most {MAX_OPAQUE_NAMES} classes", "more", NOT_RUN
+            )
         self.opaque[name[:200]] = None
         return Opaque(name[:200])
 

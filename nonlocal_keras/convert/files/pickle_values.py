@@ -36,9 +36,11 @@ class Global:
     """A name that a file may use, and our own factory for it.
 
     Args:
-        name: str. The dotted name, for messages.
-        call: callable or `None`. Takes the machine and the arguments.
-        payload: What the name means to the reader that defined it.
+        name: String, the dotted name, for messages.
+        call: Function of the machine and the arguments, or `None`. Defaults
+            to `None`.
+        payload: What the name means to the reader that defined it. Defaults
+            to `None`.
     """
 
     __slots__ = ("name", "call", "payload")
@@ -93,9 +95,9 @@ class DTypeCell:
     def build(self, state):
         plain = isinstance(state, tuple) and len(state) >= 5
         if not plain or any(entry is not None for entry in state[2:5]):
-            raise wrong("the dtype of one plain number", "fields", NOT_RUN)
+            raise file_error("the dtype of one plain number", "fields", NOT_RUN)
         if state[1] not in ("<", ">", "=", "|"):
-            raise wrong('a byte order "<" or ">"', shown(state[1]))
+            raise file_error('a byte order "<" or ">"', describe(state[1]))
         self.dtype = self.dtype.newbyteorder(state[1])
 
 
@@ -104,7 +106,7 @@ class ArrayCell:
 
     Attributes:
         array: `np.ndarray`, or `None` while nothing was put there.
-        unread: str or `None`. The reason why there will be no array.
+        unread: String, the reason why there will be no array, or `None`.
     """
 
     __slots__ = ("array", "unread")
@@ -115,7 +117,9 @@ class ArrayCell:
 
     def build(self, state):
         if not isinstance(state, tuple) or len(state) not in (4, 5):
-            raise wrong("(shape, dtype, order, data) of an array", shown(state))
+            raise file_error(
+                "(shape, dtype, order, data) of an array", describe(state)
+            )
         shape, cell, fortran, data = state[-4:]
         if isinstance(cell, Opaque):
             self.unread = cell.name
@@ -124,23 +128,23 @@ class ArrayCell:
 
     def fill(self, cell, shape, order, data):
         if not isinstance(cell, DTypeCell):
-            raise wrong("a dtype", shown(cell))
+            raise file_error("a dtype", describe(cell))
         data = raw_bytes(data)
         count = element_count(shape)
         if count * cell.dtype.itemsize != len(data):
             what = f"an array of shape {shape} and type {cell.dtype}"
             needed = f"{count * cell.dtype.itemsize} bytes for {what}"
-            raise wrong(needed, f"{len(data)} bytes")
+            raise file_error(needed, f"{len(data)} bytes")
         flat = np.frombuffer(data, cell.dtype, count)
         self.array = flat.reshape(shape, order=order)
 
 
-def wrong(expected, found, way_out=DOWNLOAD_AGAIN):
+def file_error(expected, found, way_out=DOWNLOAD_AGAIN):
     """Returns the error to raise, in the words that all readers use."""
     return CheckpointError(f"expected {expected}, found {found}. {way_out}")
 
 
-def shown(value):
+def describe(value):
     """Describes a value in a few words, whatever its size."""
     if isinstance(value, (str, bytes)):
         return repr(value[:80])
@@ -157,10 +161,10 @@ def shown(value):
 def element_count(shape):
     """Returns the product of a shape after a check of its entries."""
     if not isinstance(shape, tuple) or len(shape) > MAX_DIMENSIONS:
-        raise wrong(f"at most {MAX_DIMENSIONS} sizes", shown(shape))
+        raise file_error(f"at most {MAX_DIMENSIONS} sizes", describe(shape))
     for size in shape:
         if type(size) is not int or not 0 <= size < MAX_SIZE:
-            raise wrong("a size from 0 to 2**48", shown(size))
+            raise file_error("a size from 0 to 2**48", describe(size))
     return math.prod(shape)
 
 
@@ -172,9 +176,9 @@ def raw_bytes(data):
         return data.encode("latin-1")
     if isinstance(data, bytes | memoryview):
         return data
-    raise wrong("bytes", shown(data))
+    raise file_error("bytes", describe(data))
 
 
-def trailing(data, end):
+def trailing_facts(data, end):
     """Returns the fact that bytes follow the end of what was read, if so."""
     return {"trailing_bytes": len(data) - end} if end < len(data) else {}

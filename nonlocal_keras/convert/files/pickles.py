@@ -34,8 +34,8 @@ from nonlocal_keras.convert.files.pickle_values import DTypeCell
 from nonlocal_keras.convert.files.pickle_values import Global
 from nonlocal_keras.convert.files.pickle_values import StateDict
 from nonlocal_keras.convert.files.pickle_values import Text
-from nonlocal_keras.convert.files.pickle_values import shown
-from nonlocal_keras.convert.files.pickle_values import wrong
+from nonlocal_keras.convert.files.pickle_values import describe
+from nonlocal_keras.convert.files.pickle_values import file_error
 
 MAX_INTEGER_BYTES = 255
 MAX_UNICODE_LINE = 1 << 20
@@ -212,14 +212,14 @@ _ACTIONS = {opcode[0]: action for opcode, action in _ACTIONS.items()}
 
 def _make_array(machine, kind, shape, code):
     if getattr(kind, "name", None) != "numpy.ndarray" or shape != (0,):
-        found = f"{shown(kind)} of shape {shown(shape)}"
-        raise wrong("an empty numpy.ndarray to fill", found, NOT_RUN)
+        found = f"{describe(kind)} of shape {describe(shape)}"
+        raise file_error("an empty numpy.ndarray to fill", found, NOT_RUN)
     return ArrayCell()
 
 
 def _make_dtype(machine, code, align=False, copy=False):
     if not isinstance(code, str) or not _PLAIN_DTYPE.fullmatch(code):
-        return machine.unknown(f"numpy.dtype {shown(code)}")
+        return machine.unknown(f"numpy.dtype {describe(code)}")
     return DTypeCell(np.dtype(code))
 
 
@@ -281,14 +281,15 @@ def load(data, start=0, names=None, persistent_load=None, opaque=None):
     """Reads one pickle.
 
     Args:
-        data: bytes that hold the pickle.
-        start: int. Where it begins.
-        names: dict from dotted name to `Global`, in the spelling of Python 3
-            and NumPy 2. Defaults to `PLAIN_GLOBALS`.
-        persistent_load: callable or `None`. Takes the machine and an
-            identifier; `None` refuses persistent identifiers.
-        opaque: dict or `None`. With a dict, unknown names become `Opaque` and
-            are entered as its keys. With `None` they are an error.
+        data: Bytes that hold the pickle.
+        start: Integer, where it begins. Defaults to `0`.
+        names: Dictionary of dotted name to `Global`, in the spelling of
+            Python 3 and NumPy 2. Defaults to `PLAIN_GLOBALS`.
+        persistent_load: Function of the machine and an identifier; `None`
+            refuses persistent identifiers. Defaults to `None`.
+        opaque: Dictionary, or `None`. With one, unknown names become `Opaque`
+            and are entered as its keys. With `None` they are an error.
+            Defaults to `None`.
 
     Returns:
         The object and the position after the pickle. Arrays are `ArrayCell`,
@@ -303,4 +304,4 @@ def load(data, start=0, names=None, persistent_load=None, opaque=None):
     except (LookupError, TypeError, ValueError, ArithmeticError) as error:
         problem = f"{type(error).__name__} ({str(error)[:200]})"
         found = f"{problem} at byte {machine.position}"
-        raise wrong("a well-formed pickle", found) from error
+        raise file_error("a well-formed pickle", found) from error

@@ -22,6 +22,7 @@ import dataclasses
 import hashlib
 import os
 import stat
+import warnings
 
 from nonlocal_keras.convert.files import mxnet_files
 from nonlocal_keras.convert.files import pickles
@@ -30,15 +31,16 @@ from nonlocal_keras.convert.files.archives import ZipMembers
 from nonlocal_keras.convert.files.contents import Contents
 from nonlocal_keras.convert.files.pickle_values import DOWNLOAD_AGAIN
 from nonlocal_keras.convert.files.pickle_values import CheckpointError
-from nonlocal_keras.convert.files.pickle_values import shown
-from nonlocal_keras.convert.files.pickle_values import trailing
-from nonlocal_keras.convert.files.pickle_values import wrong
+from nonlocal_keras.convert.files.pickle_values import describe
+from nonlocal_keras.convert.files.pickle_values import file_error
+from nonlocal_keras.convert.files.pickle_values import trailing_facts
 
 __all__ = ["Checkpoint", "CheckpointError", "read_tensors"]
 
 MAX_BYTES = 4 << 30
 
-SOURCES = {
+# container -> the formats of its files.
+CONTAINERS = {
     "caffe2": ("caffe2",),
     "torch": ("torch-zip", "torch-stream"),
     "mxnet": ("mxnet", "mxnet-zip"),
@@ -63,13 +65,13 @@ class Checkpoint:
     """What a checkpoint file holds.
 
     Attributes:
-        tensors: dict from name to read-only `np.ndarray`, in file order.
-        metadata: dict from name to plain data: all other entries. What is
+        tensors: Dictionary of name to read-only `np.ndarray`, in file order.
+        metadata: Dictionary of name to plain data: all other entries. What is
             too large to be of use is replaced by a description in `<...>`.
-        opaque: tuple of the class names that the file asked for and that
+        opaque: Tuple of the class names that the file asked for and that
             were not read.
-        sha256: str. The SHA-256 of the file in hexadecimal.
-        format: str. `"caffe2"`, `"torch-zip"`, `"torch-stream"`, `"mxnet"`
+        sha256: String, the SHA-256 of the file in hexadecimal.
+        format: String, `"caffe2"`, `"torch-zip"`, `"torch-stream"`, `"mxnet"`
             or `"mxnet-zip"`.
     """
 
@@ -80,27 +82,40 @@ class Checkpoint:
     format: str
 
 
-def read_tensors(path, source=None, max_bytes=MAX_BYTES):
+def read_tensors(path, container=None, max_bytes=MAX_BYTES, source=None):
     """Reads the tensors of a published checkpoint file.
 
     Args:
-        path: str or path-like. The file.
-        source: `"caffe2"`, `"torch"`, `"mxnet"`, or `None` for any. A file of
-            another kind is an error.
-        max_bytes: int. The largest file, and the largest contents of a zip.
+        path: String or path, the file.
+        container: `"caffe2"`, `"torch"`, `"mxnet"`, or `None` for any. A file
+            of another kind is an error. Defaults to `None`.
+        max_bytes: Integer, the largest file, and the largest contents of a
+            zip. Defaults to 4 GiB.
+        source: The former name of `container`.
 
     Returns:
-        A `Checkpoint`.
+        A `nonlocal_keras.convert.files.read.Checkpoint`, whose `tensors` are
+        arrays by name.
+
+    Raises:
+        ValueError: If this is no whole file of the container.
     """
-    if source is not None and source not in SOURCES:
+    if source is not None:
+        warnings.warn(
+            "`source` of `read_tensors` is called `container` now.",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        container = source
+    if container is not None and container not in CONTAINERS:
         raise ValueError(
-            f'"source" must be one of {", ".join(SOURCES)} or None, '
-            f"but was {source!r}."
+            f"`container` must be one of {', '.join(CONTAINERS)} or None. "
+            f"Received: container={container!r}"
         )
     path = os.fsdecode(path)
     try:
         data = _read_file(path, max_bytes)
-        return _parse(data, source, max_bytes)
+        return _parse(data, container, max_bytes)
     except CheckpointError as error:
         raise CheckpointError(f'"{path}": {error}') from error
     except MemoryError as error:
@@ -125,34 +140,41 @@ def _read_file(path, max_bytes):
         if not stat.S_ISREG(status.st_mode):
             is_directory = stat.S_ISDIR(status.st_mode)
             found = "a directory" if is_directory else "no regular file"
-            raise wrong("a file", found, "Give the path of the checkpoint.")
+            raise file_error(
+                "a file", found, "Give the path of the checkpoint."
+            )
         if status.st_size > max_bytes:
             way_out = "Raise max_bytes if you trust it."
             size = f"{status.st_size} bytes"
-            raise wrong(f"at most {max_bytes} bytes", size, way_out)
+            raise file_error(f"at most {max_bytes} bytes", size, way_out)
         with open(path, "rb") as file:
             return file.read(status.st_size)
     except OSError as error:
         found = error.strerror or type(error).__name__
         way_out = "Check the path and its permissions."
-        raise wrong("a readable file", found, way_out) from error
+        raise file_error("a readable file", found, way_out) from error
 
 
-def _parse(data, source, max_bytes):
+def _parse(data, container, max_bytes):
     """Returns the `Checkpoint` in the bytes of a file."""
     _refuse_other_files(data)
     opaque = {}
     kind, tree, facts, size = _read_tree(data, max_bytes, opaque)
-    if source is not None and kind not in SOURCES[source]:
+    if container is not None and kind not in CONTAINERS[container]:
         found = f"one of kind {kind!r}"
-        raise wrong(f"a {source} file", found, "Check the name of the source.")
+        way_out = "Check the name of the container."
+        raise file_error(f"a {container} file", found, way_out)
     contents = Contents(2 * size + (1 << 20), kind)
     contents.metadata.update(facts)
     contents.unwrap(tree)
     if not contents.tensors:
-        entries = ", ".join(shown(name) for name in list(contents.metadata)[:9])
+        entries = ", ".join(
+            describe(name) for name in list(contents.metadata)[:9]
+        )
         way_out = "Save the state dict of the model, by name."
-        raise wrong("named tensors", f"only {entries or 'nothing'}", way_out)
+        raise file_error(
+            "named tensors", f"only {entries or 'nothing'}", way_out
+        )
     digest = hashlib.sha256(data).hexdigest()
     return Checkpoint(
         contents.tensors, contents.metadata, tuple(opaque), digest, kind
@@ -170,8 +192,8 @@ def _read_tree(data, max_bytes, opaque):
         if any(name.split("/")[-1] == "data.pkl" for name in names):
             tree, facts = torch_files.read_torch_zip(archive, opaque)
             return "torch-zip", tree, facts, size
-        found = ", ".join(shown(name) for name in names[:5]) or "none"
-        raise wrong("a zip with data.pkl or one .params", found, UNPACK)
+        found = ", ".join(describe(name) for name in names[:5]) or "none"
+        raise file_error("a zip with data.pkl or one .params", found, UNPACK)
     size = len(data)
     if data[:8] == mxnet_files.LIST_MAGIC:
         return "mxnet", *mxnet_files.read_mxnet(data), size
@@ -180,15 +202,15 @@ def _read_tree(data, max_bytes, opaque):
         return "torch-stream", tree, facts, size
     if data[:1] in (b"\x80", b"(", b"}", b"c"):
         tree, end = pickles.load(data)
-        return "caffe2", tree, trailing(data, end), size
+        return "caffe2", tree, trailing_facts(data, end), size
     found = f"a file that begins with {data[:16]!r}"
-    raise wrong("a Caffe2, PyTorch or MXNet file", found)
+    raise file_error("a Caffe2, PyTorch or MXNet file", found)
 
 
 def _refuse_other_files(data):
     """Names the usual things that one finds in place of a checkpoint."""
     if not data:
-        raise wrong("a checkpoint", "an empty file")
+        raise file_error("a checkpoint", "an empty file")
     start = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if start.startswith(b"<"):
         name = "an HTML page" if b"html" in start else "an XML page"

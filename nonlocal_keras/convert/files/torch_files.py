@@ -28,10 +28,10 @@ from nonlocal_keras.convert.files.pickle_values import NOT_RUN
 from nonlocal_keras.convert.files.pickle_values import ArrayCell
 from nonlocal_keras.convert.files.pickle_values import Global
 from nonlocal_keras.convert.files.pickle_values import Opaque
+from nonlocal_keras.convert.files.pickle_values import describe
 from nonlocal_keras.convert.files.pickle_values import element_count
-from nonlocal_keras.convert.files.pickle_values import shown
-from nonlocal_keras.convert.files.pickle_values import trailing
-from nonlocal_keras.convert.files.pickle_values import wrong
+from nonlocal_keras.convert.files.pickle_values import file_error
+from nonlocal_keras.convert.files.pickle_values import trailing_facts
 from nonlocal_keras.convert.files.pickles import PLAIN_GLOBALS
 from nonlocal_keras.convert.files.pickles import load
 
@@ -91,7 +91,7 @@ class _Storage:
         self.view = None
 
 
-class _Tensors:
+class _TensorCollector:
     """Collects the storages and tensors of a pickle, then joins them."""
 
     def __init__(self):
@@ -122,28 +122,32 @@ class _Tensors:
 
     def storage(self, machine, identifier):
         if not isinstance(identifier, tuple) or len(identifier) not in (5, 6):
-            raise wrong(
-                "(storage, type, key, device, count)", shown(identifier)
+            raise file_error(
+                "(storage, type, key, device, count)", describe(identifier)
             )
         word, kind, key, _, count = identifier[:5]
         if isinstance(kind, Opaque):
             return kind
         if word != "storage" or type(key) is not str:
-            raise wrong("the key of a storage", shown(key))
+            raise file_error("the key of a storage", describe(key))
         if not isinstance(getattr(kind, "payload", None), np.dtype):
-            raise wrong("a storage type of PyTorch", shown(kind), NOT_RUN)
+            raise file_error(
+                "a storage type of PyTorch", describe(kind), NOT_RUN
+            )
         if identifier[5:] not in ((), (None,)):
-            raise wrong("one storage per key", "parts of one", SAVE_AGAIN)
+            raise file_error("one storage per key", "parts of one", SAVE_AGAIN)
         element_count((count,))
         known = self.storages.setdefault(key, _Storage(kind, count))
         if (known.dtype, known.count) != (kind.payload, count):
-            raise wrong(f"one type and size of storage {shown(key)}", "two")
+            raise file_error(
+                f"one type and size of storage {describe(key)}", "two"
+            )
         return known
 
     def tensor(self, machine, storage, offset, size, stride, *unused):
         cell = ArrayCell()
         if not isinstance(storage, _Storage):
-            raise wrong("a storage", shown(storage))
+            raise file_error("a storage", describe(storage))
         tensor = (cell, storage, storage.dtype, offset, size, stride)
         self.waiting.append(tensor)
         return cell
@@ -154,7 +158,9 @@ class _Tensors:
         cell = self.tensor(machine, storage, offset, size, stride)
         dtype = getattr(kind, "payload", None)
         if not isinstance(dtype, np.dtype) or not storage.untyped:
-            raise wrong("an untyped storage and a number type", shown(kind))
+            raise file_error(
+                "an untyped storage and a number type", describe(kind)
+            )
         self.waiting[-1] = (cell, storage, dtype, offset, size, stride)
         return cell
 
@@ -163,24 +169,26 @@ class _Tensors:
         return tuple(sizes)
 
     def device(self, machine, *parts):
-        return ":".join(shown(part) for part in parts)
+        return ":".join(describe(part) for part in parts)
 
     def parameter(self, machine, data, *unused):
         if not isinstance(data, ArrayCell):
-            raise wrong("the tensor of a parameter", shown(data))
+            raise file_error("the tensor of a parameter", describe(data))
         return data
 
     def subclass(self, machine, function, kind, arguments, state):
         # A subclass within a subclass could be nested without end.
         if getattr(function, "call", None) == self.subclass:
-            raise wrong("the function of a tensor", shown(function))
+            raise file_error("the function of a tensor", describe(function))
         return machine.call(function, arguments)
 
     def join(self, little):
-        """Gives each tensor its numbers."""
+        """Joins each tensor with its numbers."""
         for cell, storage, dtype, offset, size, stride in self.waiting:
             if not little and dtype == ml_dtypes.bfloat16:
-                raise wrong("little-endian bfloat16", "big-endian", SAVE_AGAIN)
+                raise file_error(
+                    "little-endian bfloat16", "big-endian", SAVE_AGAIN
+                )
             if not little:
                 dtype = dtype.newbyteorder(">")
             cell.array = _view(storage, dtype, offset, size, stride)
@@ -192,19 +200,21 @@ def _view(storage, dtype, offset, size, stride):
     element_count(stride)
     element_count((offset,))
     if len(size) != len(stride):
-        raise wrong(f"{len(size)} strides", shown(stride))
+        raise file_error(f"{len(size)} strides", describe(stride))
     if not count:
         return np.empty(size, dtype)
     steps = zip(size, stride, strict=True)
     last = offset + sum((n - 1) * step for n, step in steps)
     held = len(storage.view) // dtype.itemsize
     if last >= held:
-        raise wrong(f"a tensor within its {held} numbers", f"number {last}")
+        raise file_error(
+            f"a tensor within its {held} numbers", f"number {last}"
+        )
     # Such a view would grow without bound when it is copied.
     if count > held:
         expanded = f"a tensor of {count} that repeats its {held} numbers"
         way_out = "Save it again after tensor.contiguous()."
-        raise wrong("a tensor with numbers of its own", expanded, way_out)
+        raise file_error("a tensor with numbers of its own", expanded, way_out)
     return np.ndarray(
         size,
         dtype,
@@ -219,7 +229,7 @@ def read_torch_zip(archive, opaque):
 
     Args:
         archive: `ZipMembers`.
-        opaque: dict that collects the names that were not read.
+        opaque: Dictionary that collects the names that were not read.
 
     Returns:
         The saved object with `ArrayCell` for tensors and arrays, and a
@@ -229,12 +239,12 @@ def read_torch_zip(archive, opaque):
         name for name in archive.names() if name.split("/")[-1] == "data.pkl"
     ]
     if len(pickles) != 1:
-        raise wrong("one data.pkl in a PyTorch archive", f"{len(pickles)}")
+        raise file_error("one data.pkl in a PyTorch archive", f"{len(pickles)}")
     folder = pickles[0].removesuffix("data.pkl")
     if f"{folder}constants.pkl" in archive.members:
         found = "a TorchScript program"
-        raise wrong("a saved state dict", found, "Ask for its state dict.")
-    tensors = _Tensors()
+        raise file_error("a saved state dict", found, "Ask for its state dict.")
+    tensors = _TensorCollector()
     data = bytes(archive.read(pickles[0]))
     tree, end = tensors.load(data, 0, opaque)
     for key, storage in tensors.storages.items():
@@ -242,51 +252,55 @@ def read_torch_zip(archive, opaque):
         needed = storage.count * storage.dtype.itemsize
         if len(storage.view) != needed:
             found = f"{len(storage.view)}"
-            raise wrong(f"{needed} bytes in storage {shown(key)}", found)
+            raise file_error(
+                f"{needed} bytes in storage {describe(key)}", found
+            )
     order = b"little"
     if f"{folder}byteorder" in archive.members:
         order = bytes(archive.read(f"{folder}byteorder"))
     if order not in (b"little", b"big"):
-        raise wrong('a byte order of "little" or "big"', shown(order))
+        raise file_error('a byte order of "little" or "big"', describe(order))
     tensors.join(order == b"little")
-    return tree, trailing(data, end)
+    return tree, trailing_facts(data, end)
 
 
 def read_torch_stream(data, opaque):
     """Reads a checkpoint in the stream format of PyTorch before 1.6.
 
     Args:
-        data: bytes of the file.
-        opaque: dict that collects the names that were not read.
+        data: Bytes of the file.
+        opaque: Dictionary that collects the names that were not read.
 
     Returns:
         As `read_torch_zip`.
     """
-    tensors = _Tensors()
+    tensors = _TensorCollector()
     magic, end = load(data)
     protocol, end = load(data, end)
     _, end = load(data, end)
     if magic != MAGIC or protocol != PROTOCOL:
-        found = f"{shown(magic)} and {shown(protocol)}"
-        raise wrong("the magic number and protocol 1001", found, SAVE_AGAIN)
+        found = f"{describe(magic)} and {describe(protocol)}"
+        raise file_error(
+            "the magic number and protocol 1001", found, SAVE_AGAIN
+        )
     tree, end = tensors.load(data, end, opaque)
     keys, end = load(data, end)
     if not isinstance(keys, list) or len(keys) != len(tensors.storages):
         found = "another list. Some tensors may be of types not known here"
-        raise wrong(f"the keys of {len(tensors.storages)} storages", found)
+        raise file_error(f"the keys of {len(tensors.storages)} storages", found)
     view = memoryview(data)
     for key in keys:
         storage = tensors.storages.get(key) if type(key) is str else None
         if storage is None or storage.view is not None:
-            raise wrong("the key of a storage, once", shown(key))
+            raise file_error("the key of a storage, once", describe(key))
         begin = end + 8
         count = int.from_bytes(view[end:begin], "little", signed=True)
         end = begin + storage.count * storage.dtype.itemsize
         if count != storage.count or end > len(data):
-            needed = f"{storage.count} numbers of storage {shown(key)}"
+            needed = f"{storage.count} numbers of storage {describe(key)}"
             found = f"{count} in the {max(len(data) - begin, 0)} bytes left"
-            raise wrong(needed, found)
+            raise file_error(needed, found)
         storage.view = view[begin:end]
     # This format is little-endian on every machine.
     tensors.join(little=True)
-    return tree, trailing(data, end)
+    return tree, trailing_facts(data, end)

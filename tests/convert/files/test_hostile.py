@@ -301,8 +301,8 @@ def test_paths_that_are_no_file(tmp_path):
             read_tensors(tmp_path / "pipe")
 
 
-def test_file_of_another_source_is_an_error():
+def test_file_of_another_container_is_an_error():
     with pytest.raises(CheckpointError, match="a torch file.*'mxnet'"):
-        read_tensors(GLUONCV, source="torch")
-    with pytest.raises(ValueError, match='"source" must be one of'):
-        read_tensors(GLUONCV, source="onnx")
+        read_tensors(GLUONCV, container="torch")
+    with pytest.raises(ValueError, match="`container` must be one of"):
+        read_tensors(GLUONCV, container="onnx")

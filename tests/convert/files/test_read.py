@@ -78,7 +78,7 @@ def test_golden_file_gives_its_tensors(path, kind, count, first, shape):
 def test_vnl_file_agrees_with_the_unpickler_of_python():
     # The golden file is our own, so this one may be unpickled.
     expected = pickle.loads(VNL.read_bytes(), encoding="latin1")["blobs"]
-    checkpoint = read_tensors(VNL, source="caffe2")
+    checkpoint = read_tensors(VNL, container="caffe2")
     scalars = {"model_iter": 400000, "lr": float(expected["lr"])}
     assert checkpoint.metadata == scalars
     assert set(expected) == {*checkpoint.tensors, *scalars}
@@ -88,18 +88,24 @@ def test_vnl_file_agrees_with_the_unpickler_of_python():
 
 @pytest.mark.parametrize("path", [MMACTION, PYSLOWFAST])
 def test_torch_tensors_are_the_bytes_of_their_storages(path):
-    tensors = read_tensors(path, source="torch").tensors
+    tensors = read_tensors(path, container="torch").tensors
     with zipfile.ZipFile(path) as archive:
         for index, array in enumerate(tensors.values()):
             assert array.tobytes() == archive.read(f"{path.stem}/data/{index}")
 
 
 def test_mxnet_tensors_are_the_bytes_of_the_file():
-    tensors = read_tensors(GLUONCV, source="mxnet").tensors
+    tensors = read_tensors(GLUONCV, container="mxnet").tensors
     contents = GLUONCV.read_bytes()
     assert contents[88:].startswith(tensors["first_stage.0.weight"].tobytes())
     assert contents.find(tensors["fc.weight"].tobytes()) > 0
     assert tensors["fc.weight"].shape == (10, 256)
+
+
+def test_the_former_name_of_the_container_works_and_warns():
+    with pytest.warns(DeprecationWarning, match="called `container` now"):
+        checkpoint = read_tensors(GLUONCV, source="mxnet")
+    assert checkpoint.format == "mxnet"
 
 
 def test_training_state_is_metadata_by_name():
@@ -149,7 +155,7 @@ def test_reads_fortran_and_big_endian_arrays(read):
 
 def test_reads_torch_stream_of_old_pytorch(read):
     file = torch_stream(mapping(state_dict=mapping(w=torch_tensor())))
-    checkpoint = read(file, source="torch")
+    checkpoint = read(file, container="torch")
     assert checkpoint.format == "torch-stream"
     np.testing.assert_array_equal(checkpoint.tensors["w"], FLOATS)
 
