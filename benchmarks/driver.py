@@ -11,7 +11,7 @@ TOLERANCE = 1e-4
 
 
 def add_peer_arguments(parser):
-    """What benchmarks against another project are told."""
+    """Adds what benchmarks against another project are told."""
     parser.add_argument(
         "--peer", required=True, help="Python of the other projects"
     )
@@ -24,7 +24,7 @@ def add_peer_arguments(parser):
 
 
 def add_arguments(parser, budget=10.0):
-    """What every benchmark is told."""
+    """Adds what every benchmark is told."""
     parser.add_argument(
         "--results",
         type=pathlib.Path,
@@ -46,7 +46,7 @@ def add_arguments(parser, budget=10.0):
 
 
 def add_choices(parser, choices):
-    """Options that leave only cases with some of the values of a key.
+    """Adds options that leave cases with some of the values of a key.
 
     Args:
         parser: An `argparse.ArgumentParser`.
@@ -58,8 +58,8 @@ def add_choices(parser, choices):
         )
 
 
-def chosen(cases, choices, arguments):
-    """Gives the cases that the options of `add_choices` leave."""
+def select_cases(cases, choices, arguments):
+    """Returns the cases that the options of `add_choices` leave."""
     asked = {name: getattr(arguments, name) for name in choices}
     return [
         case

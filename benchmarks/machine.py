@@ -5,12 +5,12 @@ import platform
 
 
 def threads():
-    """Cores that this process may use."""
+    """Returns the cores that this process may use."""
     return len(os.sched_getaffinity(0))
 
 
 def describe(number_of_threads, versions):
-    """Dictionary of the processor, its memory, threads and libraries.
+    """Returns a dictionary of the processor, its memory, threads and libraries.
 
     Args:
         number_of_threads: Integer, threads of each side.

@@ -13,7 +13,7 @@ BRIEF = 1.0
 
 
 def memory_gb():
-    """Memory of this machine that is free now, in GB."""
+    """Returns the memory of this machine that is free now, in GB."""
     with open("/proc/meminfo") as file:
         (line,) = (line for line in file if line.startswith("MemAvailable:"))
     return int(line.split()[1]) * 1024 / 1e9
@@ -25,7 +25,8 @@ def alone(worker, case, outputs=None):
     Args:
         worker: A new `Worker`; it is closed at the end.
         case: Dictionary, what the worker prepares.
-        outputs: Path of an `.npz` file for the outputs, or `None`.
+        outputs: Path of an `.npz` file for the outputs, or `None`. Defaults
+            to `None`.
 
     Returns:
         Dictionary of `seconds` (of this first run), `extra_mb` (the highest
@@ -52,7 +53,7 @@ def alone(worker, case, outputs=None):
 
 
 def difference(path, other):
-    """The largest difference of two files of outputs.
+    """Returns the largest difference of two files of outputs.
 
     It is relative to the largest entry of each array: single entries may be
     as good as zero.
@@ -83,9 +84,11 @@ def in_turn(workers, budget=10.0, rounds=5, most=50):
 
     Args:
         workers: Dictionary of name to prepared `Worker`.
-        budget: Float, seconds after which no further round begins.
-        rounds: Integer, rounds that are run whatever the budget.
-        most: Integer, rounds after which there is no other.
+        budget: Float, seconds after which no further round begins. Defaults
+            to `10.0`.
+        rounds: Integer, rounds that are run whatever the budget. Defaults to
+            `5`.
+        most: Integer, rounds after which there is no other. Defaults to `50`.
 
     Returns:
         Dictionary of name to a list of seconds, one per round.
@@ -107,14 +110,14 @@ def in_turn(workers, budget=10.0, rounds=5, most=50):
 
 
 def _run(worker):
-    """Gives the seconds of the work once, and of the whole request."""
+    """Returns the seconds of the work once, and of the whole request."""
     begin = time.perf_counter()
     told = worker.ask("run")["seconds"]
     return told, time.perf_counter() - begin
 
 
 def spread(values):
-    """Median and quartiles, as a dictionary."""
+    """Returns median and quartiles, as a dictionary."""
     low, middle, high = (
         statistics.quantiles(values, n=4, method="inclusive")
         if len(values) > 1
@@ -124,7 +127,7 @@ def spread(values):
 
 
 def ratio(theirs, ours):
-    """How many times longer they take: the median over rounds, and quartiles.
+    """Returns how many times longer they take, with quartiles.
 
     A ratio is that of two neighbours in time.
     """
@@ -132,7 +135,7 @@ def ratio(theirs, ours):
 
 
 def exponent(sizes, values):
-    """The slope of log(values) over log(sizes), by least squares."""
+    """Returns the slope of log(values) over log(sizes), by least squares."""
     if len(set(sizes)) < 2:
         raise ValueError(
             "`sizes` must hold at least two different numbers. "

@@ -6,7 +6,7 @@ class NoMatplotlibError(ImportError):
 
 
 def new_figure(width, height):
-    """An empty figure; inches."""
+    """Returns an empty figure; inches."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:

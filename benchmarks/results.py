@@ -61,7 +61,7 @@ class Results:
         Args:
             *sections: Strings.
             about: String, the machine in words; `None` for what matters of
-                one without an accelerator.
+                one without an accelerator. Defaults to `None`.
         """
         dates = sorted({row["date"] for row in self.rows}) or ["no row"]
         machine = self.machine
@@ -86,13 +86,13 @@ class Results:
 
 
 def table(header, rows):
-    """A Markdown table of strings."""
+    """Returns a Markdown table of strings."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def seconds(value):
-    """Seconds to three digits, in the unit that suits them."""
+    """Returns seconds to three digits, in the unit that suits them."""
     if value is None:
         return "–"
     if value < 1:
@@ -107,7 +107,7 @@ def megabytes(value):
 
 
 def ratio(value):
-    """A median with its quartiles, such as `2.1 (2.0–2.3)`."""
+    """Returns a median with its quartiles, such as `2.1 (2.0–2.3)`."""
     if value is None:
         return "–"
     return (

@@ -34,9 +34,9 @@ class Work:
             and returns its outputs.
         arrays: Function from what `run` returned to a dictionary of arrays.
         tell: Function without arguments that returns what else there is to
-            say, as JSON.
+            say, as JSON. Defaults to `dict`: nothing.
         repeats: Integer, how many times `run` does the work; seconds are
-            told of one time.
+            told of one time. Defaults to `1`.
     """
 
     def __init__(self, run, arrays, tell=dict, repeats=1):
@@ -105,7 +105,7 @@ class _Desk:
 
 
 def _forget_peak():
-    """Makes the present size the peak; gives it in bytes."""
+    """Makes the present size the peak; returns it in bytes."""
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
     with open("/proc/self/clear_refs", "w") as file:
@@ -114,7 +114,7 @@ def _forget_peak():
 
 
 def _peak():
-    """The most resident memory that this process had, in bytes."""
+    """Returns the most resident memory that this process had, in bytes."""
     with open("/proc/self/status") as file:
         (line,) = (line for line in file if line.startswith("VmHWM:"))
     return int(line.split()[1]) * 1024

@@ -11,12 +11,12 @@ import nonlocal_keras
 
 
 def threads():
-    """Threads of this worker, as its driver has chosen."""
+    """Returns the threads of this worker, as its driver has chosen."""
     return int(os.environ["TF_NUM_INTRAOP_THREADS"])
 
 
 def of_ours(*distributions):
-    """Dictionary of names to versions.
+    """Returns a dictionary of names to versions.
 
     Args:
         *distributions: Names of further distributions that the work uses.

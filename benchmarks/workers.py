@@ -28,7 +28,8 @@ class Worker:
         python: Path of the interpreter of this side.
         module: String, the module that serves, such as `benchmarks.op.ours`.
         threads: Integer, threads that this side may use.
-        environment: Dictionary of further environment variables.
+        environment: Dictionary of further environment variables. Defaults to
+            `None`.
     """
 
     def __init__(self, python, module, threads, environment=None):

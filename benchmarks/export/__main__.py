@@ -27,7 +27,9 @@ HEADER += ["latency", "keras / way", "optimized / way"]
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "weights", type=pathlib.Path, help="what export_weights has written"
+        "weights",
+        type=pathlib.Path,
+        help="folder of the trained models",
     )
     parser.add_argument("--clips", type=int, default=100)
     models = tuple(cases.MODELS)

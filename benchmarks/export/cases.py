@@ -11,5 +11,5 @@ WAYS = (*GRAPHS, *TARGETS)
 
 
 def ways(asked):
-    """Those that were asked for, and what they are compared with, in order."""
+    """Returns the ways asked for, and what they are compared with, in order."""
     return [way for way in WAYS if way in {*COMPARED, *asked}]

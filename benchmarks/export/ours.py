@@ -57,7 +57,7 @@ def _make(case):
 
 
 def _expected(case, model, clips):
-    """The logits of the model, which the first way leaves for the others."""
+    """Returns the logits of the model, left by the first way for the others."""
     path = pathlib.Path(case["folder"], "expected.npy")
     if not path.exists():
         np.save(path, model.logits.predict(clips, batch_size=1, verbose=0))
@@ -65,7 +65,7 @@ def _expected(case, model, clips):
 
 
 def _export(model, case, clips):
-    """Writes the file of a way; gives its bytes, or None for a graph."""
+    """Writes the file of a way; returns its bytes, or None for a graph."""
     way, path = case["way"], _path(case)
     if way in cases.GRAPHS:
         return None
@@ -99,7 +99,7 @@ def _path(case):
 
 
 def _runner(case):
-    """Function from a clip to its logits, by one way."""
+    """Returns a function from a clip to its logits, by one way."""
     way, path = case["way"], _path(case)
     threads = versions.threads()
     if way == "onnx":

@@ -58,7 +58,7 @@ def build(name):
 
 
 def clips(first_seed, count, size):
-    """Clips `(count, frames, size, size, 3)` around 0, and their labels."""
+    """Draws clips `(count, frames, size, size, 3)` around 0, and labels."""
     drawn, labels = [], []
     for seed in range(first_seed, first_seed + count):
         rings, _ = longrange.draw_relation(seed)
@@ -89,7 +89,7 @@ def train(model, steps):
 
 
 def fit_to_size(model, count):
-    """Statistics and the dense layer, on clips of the full size."""
+    """Fits statistics and the dense layer to clips of the full size."""
     x, y = clips(FITTING, count, SIZE)
     estimate_statistics(model, x[:48])
     features = keras.Model(
@@ -112,7 +112,7 @@ def fit_to_size(model, count):
 
 
 def estimate_statistics(model, x):
-    """The mean of the statistics of several batches, for every layer."""
+    """Sets the statistics of every layer to the mean of several batches."""
     before = {v.path: np.array(v) for v in model.backbone.non_trainable_weights}
     found = {path: [] for path in before}
     for start in range(0, len(x), 8):

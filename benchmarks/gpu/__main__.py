@@ -87,7 +87,7 @@ def run(arguments):
 
 
 def make(part, folder, arguments):
-    """The workers of a part."""
+    """Returns the workers of a part."""
     small = arguments.small
 
     def work(module, backend, told, ways=None):

@@ -49,7 +49,7 @@ def rates(small):
 
 
 def operations(backend, small):
-    """Cases of equation 1: queries, keys and values are given."""
+    """Returns cases of equation 1: queries, keys and values are given."""
     return [
         {
             "part": "operation",
@@ -68,7 +68,7 @@ def operations(backend, small):
 
 
 def operation_ways(case):
-    """Ours, those of others, and ours where it builds the matrix; in rounds.
+    """Returns ours, those of others, and ours with the matrix, in rounds.
 
     A program of JAX takes seconds to compile, so that the last round is for
     what is of least interest.
@@ -100,7 +100,7 @@ def models(backend, small):
 
 
 def model_ways(case):
-    """Ours and the other project's ways, in rounds: what matters comes first.
+    """Returns ours and the other project's ways in rounds, by importance.
 
     `last` and `first` say where the channels lie in memory, `half` that
     weights are kept in bfloat16 where `last` and `first` cast them at each
@@ -119,7 +119,7 @@ def model_ways(case):
 
 
 def compiled(small):
-    """Cases that `torch.compile` is given, with their ways.
+    """Returns cases that `torch.compile` is given, with their ways.
 
     Each takes a minute, and has a process of its own.
     """
@@ -137,7 +137,7 @@ def _compiled_ways(side, case):
 
 
 def in_rounds(told, ways):
-    """Pairs of a case and the ways of a round: half precision comes first.
+    """Yields a case and the ways of a round: half precision comes first.
 
     Args:
         told: List of cases.
@@ -156,7 +156,7 @@ def tests(backend):
 
 
 def operation_flops(case):
-    """Floating-point operations of the two products, and of their gradients.
+    """Returns the operations of the two products, and of their gradients.
 
     Those of the form that builds the matrix, whatever is computed: the dot
     product, reassociated, and the sorted concatenation need fewer.
@@ -169,5 +169,5 @@ def operation_flops(case):
 
 
 def label(case):
-    """A case in words."""
+    """Returns a case in words."""
     return " ".join(str(value) for value in case.values())

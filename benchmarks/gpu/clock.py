@@ -22,12 +22,12 @@ CACHE, COPIES = 120e6, 40
 
 
 def copies(size):
-    """How many copies of inputs of so many bytes do not fit in a cache."""
+    """Returns how many copies of inputs of a size do not fit in a cache."""
     return max(1, min(COPIES, math.ceil(CACHE / size)))
 
 
 def spread(run):
-    """Median and quartiles of the seconds of one call.
+    """Returns median and quartiles of the seconds of one call.
 
     Args:
         run: Function from a number of calls to the seconds they take.
@@ -44,7 +44,7 @@ def spread(run):
 
 
 def with_torch(calls):
-    """Seconds and extra memory of functions that do equal work.
+    """Returns seconds and extra memory of functions that do equal work.
 
     Args:
         calls: List of functions without arguments, which are called in turn.
@@ -84,13 +84,13 @@ def with_torch(calls):
 
 
 def with_jax(executable, arguments, call=None):
-    """Seconds and extra memory of a compiled function.
+    """Returns seconds and extra memory of a compiled function.
 
     Args:
         executable: What `jax.jit(...).lower(...).compile()` gives.
         arguments: List of tuples of arguments, which take turns.
         call: Function of such arguments that is timed; `None` for the
-            executable itself.
+            executable itself. Defaults to `None`.
 
     Returns:
         Dictionary as that of `with_torch`. The memory is what the compiler

@@ -9,7 +9,7 @@ QUERY = "name,driver_version,memory.total"
 
 
 def describe():
-    """Dictionary of the device and the versions of the libraries."""
+    """Returns a dictionary of the device and the versions of the libraries."""
     return {
         "device": _device(),
         "python": platform.python_version(),
@@ -18,7 +18,7 @@ def describe():
 
 
 def _device():
-    """Name, driver and memory as the driver tells them; or that there is none.
+    """Returns name, driver and memory as the driver tells them, or none.
 
     No library is asked: this process must not hold memory of the device.
     """

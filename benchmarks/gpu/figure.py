@@ -8,7 +8,7 @@ WAYS = ("ours", "mmcv", "attention", "matrix")
 
 
 def draw(rows, path):
-    """Seconds over positions of each form, and seconds of each model."""
+    """Draws seconds over positions of each form, and those of each model."""
     figure = plots.new_figure(13, 8)
     grid = figure.add_gridspec(2, 4)
     for i, pairwise in enumerate(cases.FORMS):

@@ -39,7 +39,7 @@ def main():
 
 
 def files():
-    """The test files that run on any backend, but those of benchmarks.
+    """Returns the test files that run on any backend, but for benchmarks.
 
     They are found by their text: other files cannot be imported where there
     is no TensorFlow, and so not be asked for their marks.
@@ -60,7 +60,7 @@ def run(paths, seconds, processes=None):
     Args:
         paths: List of test files.
         seconds: Float.
-        processes: Integer, by default half of the cores: the tests of both
+        processes: Integer. Defaults to half of the cores: the tests of both
             backends run at the same time.
 
     Returns:
@@ -91,7 +91,7 @@ def run(paths, seconds, processes=None):
 
 
 def read(printed, code):
-    """The row of what pytest has printed, and of how it ended."""
+    """Returns the row of what pytest has printed, and of how it ended."""
     # A test that fails is named again in the summary.
     verdicts = {}
     for line in printed.splitlines():

@@ -9,7 +9,7 @@ from benchmarks.model import cases as model_cases
 
 
 def checkpoint(folder, case):
-    """The path of a checkpoint of PySlowFast, drawn if it is not there."""
+    """Returns the path of a checkpoint of PySlowFast, drawn if need be."""
     path = folder / f"{case['model']}.pth"
     if not path.exists():
         from benchmarks.model import peers as model_peers
@@ -23,7 +23,7 @@ def checkpoint(folder, case):
 
 @functools.lru_cache
 def _converted(checkpoint, frames, size, policy):
-    """Our model of a checkpoint of PySlowFast, and its weights at first."""
+    """Returns our model of a checkpoint of PySlowFast, and its weights."""
     from nonlocal_keras import convert
 
     model, _ = convert.convert(
@@ -47,7 +47,7 @@ def _optimized(checkpoint, frames, size, dtype):
 
 
 def ours(case, checkpoint):
-    """Our model up to its logits, for what a case does, as it was converted.
+    """Returns our model up to its logits, as it was converted.
 
     Args:
         case: Dictionary.
@@ -78,7 +78,7 @@ def expect(file, case, value):
 
 
 def differences(file, found):
-    """The length of a difference over that of what was expected, by name."""
+    """Returns the length of a difference over that expected, by name."""
     if not file.exists():
         return None
     with np.load(file) as expected:
@@ -92,7 +92,7 @@ def differences(file, found):
 
 
 def profiled(desk):
-    """The first inference and the first training step in half precision."""
+    """Returns the first inference and training step in half precision."""
     if desk.ways is not None:
         return []
     chosen = {}

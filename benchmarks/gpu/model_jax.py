@@ -70,7 +70,7 @@ def _measure(desk, case, executable, arguments):
 
 
 def _runner(case, executable, arguments):
-    """A function without arguments, and its first result.
+    """Returns a function without arguments, and its first result.
 
     A step of training takes the memory of the variables it is given, and
     gives new ones to the next step.
@@ -96,7 +96,7 @@ def _profile(case, executable, arguments):
 
 
 def _trace(case, checkpoint):
-    """The program of a case, and its arguments."""
+    """Returns the program of a case, and its arguments."""
     logits = model_inputs.ours(case, checkpoint)
     clip = jax.numpy.asarray(model_cases.clip(case))
     precision = "tensorfloat32" if case["precision"] == "tf32" else "default"

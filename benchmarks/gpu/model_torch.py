@@ -87,7 +87,7 @@ def _allow_tf32(allow):
 
 
 def _peer(desk, case, how):
-    """The function to logits, its parameters' optimizer, and the context."""
+    """Returns the function to logits, the optimizer, and the context."""
     net, call = model_peers.pyslowfast(case)
     model_peers.load(net, model_inputs.checkpoint(desk.folder, case))
     half = case["precision"] == "bfloat16"
@@ -144,7 +144,7 @@ def _ours(desk, case, how):
 
 
 def _call(case, logits, update):
-    """The work of a case, which gives logits or a loss."""
+    """Returns the work of a case, which gives logits or a loss."""
     return _training(case, logits, update) if update else _inference(logits)
 
 
@@ -169,7 +169,7 @@ def _training(case, logits, update):
 
 
 def _graph(call):
-    """A function that launches all kernels of a call at once."""
+    """Returns a function that launches all kernels of a call at once."""
     if DEVICE == "cpu":
         raise ValueError("a CUDA graph needs a GPU")
     stream = torch.cuda.Stream()
@@ -190,7 +190,7 @@ def _graph(call):
 
 
 def _expected(desk, case):
-    """The file of what PySlowFast gives in float32, without rounding."""
+    """Returns the file of what PySlowFast gives in float32, unrounded."""
     file = model_inputs.expected_path(desk.folder, case)
     if not file.exists():
         exact = {**case, "precision": "float32"}

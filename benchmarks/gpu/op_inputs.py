@@ -16,7 +16,7 @@ TILE = 2048
 
 
 def draw(case):
-    """The float32 arrays of a case, of one sample each, with `dy`."""
+    """Draws the float32 arrays of a case, of one sample each, with `dy`."""
     return op_cases.draw({**case, "part": "operation", "training": True})
 
 
@@ -69,7 +69,7 @@ def expect(file, case, tensors):
 
 
 def _pairs(case, theta, phi, w_f):
-    """`f(x_i, x_j) / C(x)` of all pairs."""
+    """Returns `f(x_i, x_j) / C(x)` of all pairs."""
     import torch
 
     if case["pairwise"] == "concatenation":
@@ -83,7 +83,7 @@ def _pairs(case, theta, phi, w_f):
 
 
 def differences(file, outputs):
-    """How far outputs are from what was expected, by name.
+    """Returns how far outputs are from what was expected, by name.
 
     Args:
         file: Path of the expected rows.
@@ -108,7 +108,7 @@ def _difference(a, b):
 
 
 def lacks_memory(case, way, free_gb):
-    """GB that a way needs at the same time, if that is more than there is."""
+    """Returns the GB that a way needs at once, if that is too much."""
     if way not in ("mmcv", "matrix"):
         return None
     half = 2 if case["precision"] == "bfloat16" and way == "mmcv" else 1

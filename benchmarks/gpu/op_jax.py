@@ -89,7 +89,7 @@ def _drawn(pairwise, positions):
 
 
 def _inputs(case):
-    """The inputs on the device, rounded for the case, in order."""
+    """Returns the inputs on the device, rounded for the case, in order."""
     arrays = _drawn(case["pairwise"], case["positions"])
     return [
         jax.numpy.asarray(arrays[name], case["precision"])

@@ -24,7 +24,7 @@ def main():
 
 
 def rate(case):
-    """FLOP per second of a large product, and bytes per second of a copy."""
+    """Returns FLOP per second of a large product, bytes of a copy."""
     n, precision = case["size"], case["precision"]
     torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
     dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
@@ -47,7 +47,7 @@ def _drawn(pairwise, positions):
 
 
 def _tensors(case):
-    """The inputs on the device, rounded: what the reference sees, too."""
+    """Returns the inputs on the device, rounded as the reference sees them."""
     return {
         name: torch.from_numpy(x).to(DEVICE, _dtype(case))
         for name, x in _drawn(case["pairwise"], case["positions"]).items()
@@ -111,7 +111,7 @@ def _measure_way(case, way, tensors, file):
 
 
 def _call(case, made, dy):
-    """A function that gives the output, and the gradients, by name."""
+    """Returns a function that gives the output and gradients by name."""
     function, leaves, _ = made
 
     def forward():

@@ -16,7 +16,7 @@ PATIENCE = 0.2
 
 
 def settings(backend):
-    """Environment variables of a worker."""
+    """Returns the environment variables of a worker."""
     parity = workers.ROOT / "benchmarks" / "parity"
     path = [str(workers.ROOT), str(parity), os.environ.get("PYTHONPATH", "")]
     return {
@@ -79,7 +79,7 @@ class Work:
         )
 
     def read(self):
-        """Gives the new rows, as tuples of case and row."""
+        """Returns the new rows, as tuples of case and row."""
         found = []
         *lines, self._part = (self._part + self._rows.read()).split("\n")
         for line in map(json.loads, lines):
@@ -92,7 +92,7 @@ class Work:
         return found
 
     def lost(self, error):
-        """The row of the case that was under way when a process ended."""
+        """Returns the row of the case under way when a process ended."""
         case, self._open = self._open, None
         return [] if case is None else [(case, {"error": error})]
 
@@ -127,7 +127,7 @@ def run(works, seconds, add, grace=cases.GRACE):
 
 
 def _has_ended(work, left, grace, add):
-    """Whether a worker is done, out of time, or has failed too often."""
+    """Returns whether a worker is done, is late, or has failed too often."""
     code = work.process.poll()
     rows = work.read()
     if left < -grace and code is None:

@@ -13,7 +13,7 @@ FORMS = ("embedded_gaussian", "concatenation")
 
 
 def chooses(case):
-    """Whether to look into an operation: one of each kind of our loops."""
+    """Returns whether to look into an operation: one of each of our loops."""
     return (
         case["pairwise"] in FORMS
         and case["positions"] in (cases.POSITIONS[1], cases.SMALL_POSITIONS[1])
@@ -23,7 +23,7 @@ def chooses(case):
 
 
 def with_torch(run):
-    """Seconds of a run by kernel, the largest first, by `torch.profiler`."""
+    """Returns seconds of a run by kernel, the largest first."""
     import torch
 
     gpu = torch.cuda.is_available()
@@ -46,7 +46,7 @@ def with_torch(run):
 
 
 def with_jax(run):
-    """The same by the profiler of JAX."""
+    """Returns the same by the profiler of JAX."""
     import jax
 
     jax.block_until_ready(run())

@@ -31,7 +31,7 @@ def main():
 
 
 def line(row):
-    """One line about a row, for those who wait."""
+    """Returns one line about a row, for those who wait."""
     words = cases.label(row["case"])
     if "error" in row:
         return f"{words}: {row['error']}"
@@ -93,7 +93,7 @@ def _limits(by_part):
 
 
 def _grouped(rows):
-    """Tuples of a case without its way, and its rows by way."""
+    """Returns tuples of a case without its way, and its rows by way."""
     groups = {}
     for row in rows:
         case = dict(row["case"])
@@ -176,7 +176,7 @@ def _models(by_part):
 
 
 def _best(ways, side):
-    """The fastest way of a side, and its row."""
+    """Returns the fastest way of a side, and its row."""
     timed = [
         (way, row)
         for way, row in ways.items()

@@ -52,11 +52,11 @@ class Desk:
         self._end = time.monotonic() + told["seconds"]
 
     def is_over(self):
-        """Whether no other case should begin."""
+        """Returns whether no other case should begin."""
         return self.left() <= 0
 
     def left(self):
-        """Seconds after which no other case should begin."""
+        """Returns seconds after which no other case should begin."""
         return self._end - time.monotonic()
 
     def attempt(self, case, way, measure):
@@ -93,7 +93,7 @@ class Desk:
 
     @contextlib.contextmanager
     def device(self):
-        """While one process holds the device, others that ask for it wait."""
+        """Holds the device, for which other processes wait meanwhile."""
         with open(self.folder / "device.lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
@@ -125,19 +125,19 @@ class Desk:
 
 
 def compiled(future):
-    """What a compiler has made, which is not waited for."""
+    """Returns what a compiler has made, which is not waited for."""
     if not future.done():
         raise TimeoutError("it was still being compiled")
     return future.result()
 
 
 def begin():
-    """The desk of this process, as its argument says."""
+    """Returns the desk of this process, as its argument says."""
     return Desk(json.loads(pathlib.Path(sys.argv[1]).read_text()))
 
 
 def versions():
-    """Dictionary of what is installed of the libraries that matter."""
+    """Returns the versions of the libraries that matter, a dictionary."""
     found = {}
     for name in DISTRIBUTIONS:
         try:

@@ -49,7 +49,7 @@ def main():
         help="our inference: a model optimized for it, or as it is",
     )
     arguments = parser.parse_args()
-    chosen = driver.chosen(cases.cases(), choices, arguments)
+    chosen = driver.select_cases(cases.cases(), choices, arguments)
     if "SLOWFAST" not in os.environ:
         print(
             "SLOWFAST names no checkout of PySlowFast: its cases are left out.",
@@ -94,7 +94,7 @@ def run(arguments, chosen):
 
 
 def _products(start):
-    """The machine's own limit, in the libraries of both sides."""
+    """Returns the machine's own limit, in the libraries of both sides."""
     return {
         f"{side}_{precision}": (
             start[side],
@@ -112,7 +112,7 @@ def _way(case, inference):
 
 
 def measure_case(start, case, budget, folder):
-    """One row: outputs compared, memory of each way, seconds in turn.
+    """Returns one row: outputs compared, memory of each way, seconds.
 
     The peer comes first: it leaves the checkpoint that ours is made of.
     """

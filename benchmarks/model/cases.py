@@ -14,7 +14,7 @@ MATMUL = 4096
 
 
 def cases():
-    """All cases, as dictionaries; `work` says what is done.
+    """Returns all cases, as dictionaries; `work` says what is done.
 
     `"inference"` and `"training"` are timed; of `"long"`, one training step
     on 128 frames, only memory is compared.
@@ -39,7 +39,7 @@ def cases():
 
 
 def clip(case):
-    """The clips of a case, `(batch, frames, size, size, 3)`."""
+    """Returns the clips of a case, `(batch, frames, size, size, 3)`."""
     rng = np.random.RandomState(0)
     shape = case["batch"], case["frames"], case["size"], case["size"], 3
     return rng.standard_normal(shape).astype("float32")

@@ -4,10 +4,10 @@ import keras
 import tensorflow as tf
 
 import nonlocal_keras
-from benchmarks import profile_graph
 from benchmarks import serving
 from benchmarks import versions
 from benchmarks.model import cases
+from benchmarks.model import profile_graph
 from nonlocal_keras import convert
 from nonlocal_keras.analysis import macs
 from nonlocal_keras.models import VideoClassifier
@@ -44,7 +44,7 @@ def prepare(case):
 
 
 def _model(case):
-    """The converted model; with `way="remat"`, one that computes twice."""
+    """Returns the converted model, for `way="remat"` one that recomputes."""
     policy = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
     if case["way"] == "optimized":
         policy["bfloat16"] = "float32"  # It is rounded when it is optimized.

@@ -68,7 +68,7 @@ def prepare(case):
 
 
 def pyslowfast(case):
-    """The network, and the function from a clip to its logits."""
+    """Returns the network, and the function from a clip to its logits."""
     checkout = os.environ["SLOWFAST"]
     sys.path.insert(0, checkout)
     sys.meta_path.insert(0, _Absent())
@@ -129,7 +129,7 @@ def save(net, case):
 
 
 def load(net, path):
-    """Gives a network of PySlowFast the weights that `save` has written."""
+    """Loads the weights that `save` has written into a PySlowFast."""
     net.load_state_dict(torch.load(path)["model_state"])
 
 

@@ -8,7 +8,7 @@ SIDES = ("peer", "ours", "peer_bfloat16", "ours_bfloat16")
 
 
 def line(row):
-    """One line about a row, for those who wait."""
+    """Returns one line about a row, for those who wait."""
     name = " ".join(map(str, row["case"].values()))
     if "refused" in row:
         return f"{name}: not timed, {row['refused']}"
@@ -69,7 +69,7 @@ _RATIOS = ["float32", "bfloat16 against float32", "bfloat16"]
 
 
 def _rates(rows):
-    """GFLOP/s of the large product, by side and precision."""
+    """Returns GFLOP/s of the large product, by side and precision."""
     (limit,) = (row for row in rows if row["case"]["work"] == "matmul")
     flops = 2 * cases.MATMUL**3
     return {

@@ -38,7 +38,7 @@ def main():
     arguments = parser.parse_args()
     chosen = [
         case
-        for case in driver.chosen(cases.cases(), choices, arguments)
+        for case in driver.select_cases(cases.cases(), choices, arguments)
         if not (case["training"] and arguments.no_training)
     ]
     run(arguments, chosen)
@@ -70,7 +70,7 @@ def run(arguments, chosen):
 
 
 def measure_case(start, case, budget):
-    """One row: outputs compared, memory of each side, seconds in turn."""
+    """Returns one row: outputs compared, memory of each side, seconds."""
     ways = {
         "ours": (start["ours"], case),
         "matrix": (start["ours"], {**case, "implementation": "matrix"}),
@@ -122,7 +122,7 @@ def measure_case(start, case, budget):
 
 
 def _repeats(seconds):
-    """How often a run that is timed does the work, one after the other.
+    """Returns how often a run that is timed does the work in a row.
 
     A layer is a part of a model. What a call of a whole graph costs, half a
     millisecond, is no part of it, so that short work is done several times.

@@ -25,7 +25,7 @@ POOL = (1, 2, 2)
 
 
 def cases():
-    """All cases, as dictionaries, those of few positions first.
+    """Returns all cases, as dictionaries, those of few positions first.
 
     `part` is `"operation"` (queries, keys and values are given, equation 1)
     or `"block"` (with projections, pooling, normalization and residual).
@@ -51,12 +51,12 @@ def keys(case):
 
 
 def matrix_gb(case):
-    """Size of the matrix of affinities in float32."""
+    """Returns the size of the matrix of affinities in float32."""
     return 4 * case["positions"] * keys(case) / 1e9
 
 
 def needed_gb(case, joins_pairs):
-    """What a form that builds the matrix holds at the same time, at least.
+    """Returns what a form with the matrix holds at the same time, at least.
 
     Softmax and ReLU read one matrix and write another. For the backward pass
     outputs are kept, and as many gradients come; the joined pairs have their
@@ -78,7 +78,7 @@ def channels_of_queries(case):
 
 
 def draw(case):
-    """Dictionary of the arrays of a case, channels last.
+    """Draws the arrays of a case, a dictionary, channels last.
 
     Of an operation `theta`, `phi` and `g`, of a block its input `x`, kernels
     `(in, out)` and statistics; of both `dy`, the gradient of the output, if

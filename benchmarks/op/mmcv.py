@@ -48,7 +48,7 @@ def prepare(case):
 
 
 def network(case, arrays):
-    """Its block, with the vector of the concatenation form in its place."""
+    """Returns its block, the vector of the concatenation form in place."""
     net = NonLocal3d(
         cases.CHANNELS,
         reduction=cases.CHANNELS // cases.WIDTH,
@@ -66,7 +66,7 @@ def network(case, arrays):
 
 
 def operation(net, case, arrays):
-    """The pairwise function and the sum, as `forward` of the class has them.
+    """Returns the pairwise function and the sum, as `forward` has them.
 
     Queries, keys and values lie in memory as its convolutions leave them.
 

@@ -20,7 +20,7 @@ HEADER = [
 
 
 def line(row):
-    """One line about a row, for those who wait."""
+    """Returns one line about a row, for those who wait."""
     case = row["case"]
     name = " ".join(
         [
@@ -60,7 +60,7 @@ def write(found):
 
 
 def _rows(rows, **wanted):
-    """The rows of these cases, in the order of `benchmarks.op.cases`."""
+    """Returns the rows of these cases, in the order of `cases`."""
     found = {str(row["case"]): row for row in rows}
     ordered = [found.get(str(case)) for case in cases.cases()]
     return [
@@ -106,7 +106,7 @@ def _memory(row, side):
 
 
 def _missing(row, side):
-    """Why a side has no numbers, or nothing."""
+    """Returns why a side has no numbers, or nothing."""
     if side in row["needed_gb"]:
         return f"needs {row['needed_gb'][side]:,.0f} GB"
     return row["alone"][side].get("error")

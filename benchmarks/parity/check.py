@@ -34,7 +34,7 @@ def main():
 
 
 def check(folder, told):
-    """Prints one row; gives the larger one of its two errors."""
+    """Prints one row; returns the larger one of its two errors."""
     kinds = (".pth", ".pkl", ".zip", ".params")
     (file,) = (
         path for path in folder.glob(f"{told.stem}.*") if path.suffix in kinds

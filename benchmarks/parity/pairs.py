@@ -13,7 +13,7 @@ import numpy as np
 
 
 def clip(frames, size, seed=0):
-    """A random clip `(1, 3, frames, size, size)`."""
+    """Draws a clip `(1, 3, frames, size, size)`."""
     draw = np.random.RandomState(seed)
     return draw.normal(size=(1, 3, frames, size, size)).astype("float32")
 

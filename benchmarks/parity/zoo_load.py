@@ -65,7 +65,7 @@ def main():
 
 
 def measure(kind, name, cache, pair):
-    """Prints one row; gives the larger one of the two errors."""
+    """Prints one row; returns the larger one of the two errors."""
     done = subprocess.run(
         [sys.executable, "-c", LOAD, name, cache, str(pair)],
         check=True,

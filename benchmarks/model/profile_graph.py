@@ -11,15 +11,16 @@ _FIRST = frozenset("_" + string.ascii_uppercase)
 
 
 def seconds_by_kind(run, times=3, most=8):
-    """Seconds of threads per run, by kind of TensorFlow operation.
+    """Returns seconds of threads per run, by kind of operation.
 
     Operations that run at the same time count each, so that the sum may be
     more than the clock shows.
 
     Args:
         run: Function without arguments that runs a graph.
-        times: Integer, how often it is run.
+        times: Integer, how often it is run. Defaults to `3`.
         most: Integer, how many kinds are named; the rest is `"others"`.
+            Defaults to `8`.
 
     Returns:
         Dictionary of kind to seconds, the largest first.
