@@ -1,6 +1,7 @@
 """What README and docs show is what happens."""
 
 import configparser
+import pkgutil
 import re
 import shlex
 import shutil
@@ -84,6 +85,39 @@ def test_a_python_block_runs(text):
     exec(compile(text, "block", "exec"), {"__name__": "block"})
 
 
+def test_every_file_of_code_that_a_page_names_exists():
+    files = ["train.py"] + [
+        path.relative_to(ROOT).as_posix()
+        for folder in ("nonlocal_keras", "zoo", "tests", "benchmarks")
+        for path in (ROOT / folder).rglob("*.*")
+    ]
+    for page in PAGES:
+        for name in re.findall(r"`([\w./-]+\.(?:py|sh))`", page.read_text()):
+            # Rooms of the package may be named without `nonlocal_keras`.
+            assert any(f"/{file}".endswith(f"/{name}") for file in files), (
+                f"{page.name} names {name}"
+            )
+
+
+def test_every_name_of_code_that_a_page_shows_exists():
+    rooms = [p.stem for p in (ROOT / "nonlocal_keras").iterdir()]
+    pattern = rf"`((?:nonlocal_keras|zoo|{'|'.join(rooms)})\.[\w.]+)[`(]"
+    files = (".py", ".csv", ".json", ".md", ".txt")
+    for page in PAGES:
+        for name in re.findall(pattern, page.read_text()):
+            if not name.endswith(files):
+                of_package = name.startswith(("nonlocal_keras.", "zoo."))
+                full = name if of_package else f"nonlocal_keras.{name}"
+                assert pkgutil.resolve_name(full) is not None, page.name
+
+
+def test_every_link_leads_to_a_file():
+    for page in PAGES:
+        for link in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
+            if not link.startswith(("http://", "https://")):
+                assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
 def test_every_make_target_is_a_target():
     if not shutil.which("make"):
         pytest.skip("no make on this machine")
@@ -96,7 +130,8 @@ def test_every_make_target_is_a_target():
 def test_every_command_of_the_package_runs(capsys):
     lines = [c for c in commands() if c.startswith("nonlocal-keras ")]
     assert lines
-    small.classifier().save("mine.keras")
+    clip = {k: v for k, v in small.record()["input"].items() if k != "channels"}
+    small.classifier(preprocessing=clip).save("mine.keras")
     for line in lines:
         assert main(shlex.split(line)[1:]) == 0, line
 

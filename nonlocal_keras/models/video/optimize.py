@@ -7,8 +7,8 @@ from nonlocal_keras.layers import FrozenAffine
 from nonlocal_keras.layers import NonLocal3D
 from nonlocal_keras.layers import initialization
 from nonlocal_keras.layers.video_conv import VideoConv3D
-from nonlocal_keras.models import VideoClassifier
-from nonlocal_keras.models import VideoResNet
+from nonlocal_keras.models.backbones.video_resnet import VideoResNet
+from nonlocal_keras.models.video.video_classifier import VideoClassifier
 
 DTYPES = (None, "float32", "bfloat16")
 
