@@ -233,7 +233,7 @@ def test_verbosity_brings_back_what_libraries_say(tmp_path):
     [
         (("--experiment=longrang",), "Did you mean.*longrange"),
         (("--experiment=nl_i3d_r50_kinetics",), "`data` must name the folder"),
-        (("--steps=0",), "`steps` must be a int of at least 1"),
+        (("--steps=0",), "`steps` must be a positive whole number"),
         (("--overrides=step=3",), "Did you mean.*steps"),
         (("--overrides=steps",), "of the form field=value"),
         (("--strategy=horovod",), "strategy.*should be one of"),

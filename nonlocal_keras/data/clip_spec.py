@@ -13,21 +13,31 @@ from nonlocal_keras.data.scaling import Scaling
 class ClipSpec:
     """What a model takes: the clip and its normalization.
 
+    It is spelled here alone. Recipes of training hold one, and its serial
+    form (`to_config`) is the `preprocessing` of a model and, with `channels`,
+    the `input` of a zoo record.
+
     Attributes:
-        frames: Integer, frames per clip.
+        frames: Integer, frames per clip. Defaults to `8`.
         stride: Integer, distance between frames of the clip; `None` for one
-            frame out of each of `frames` equal parts of the video.
-        size: Integer, side of the square crop in pixels.
-        short_side: Tuple `(low, high)`: for training the shorter side of the
-            frame is scaled to a uniform integer of that range; for testing
-            to `low`.
-        flip: Boolean, whether training mirrors half of the clips.
-        mean, std: Tuples of 3 floats: `(rgb / 255 - mean) / std`.
-        resize: Tuple `(width, height)` to which frames of any size are
-            stretched before they are scaled; `None` keeps their aspect ratio.
-        fps: Number of frames per second for which `stride` is meant: a clip
+            frame out of each of `frames` equal parts of the video. Defaults
+            to `8`.
+        size: Integer, side of the square crop in pixels. Defaults to `224`.
+        short_side: Tuple `(low, high)` of integers: for training the shorter
+            side of the frame is scaled to a uniform integer of that range;
+            for testing to `low`. Defaults to `(256, 320)`.
+        flip: Boolean, whether training mirrors half of the clips. Defaults
+            to `True`.
+        mean: Tuple of 3 floats, of `(rgb / 255 - mean) / std`. Defaults to
+            `(0.45, 0.45, 0.45)`.
+        std: Tuple of 3 floats, see `mean`. Defaults to
+            `(0.225, 0.225, 0.225)`.
+        resize: Tuple `(width, height)` of integers to which frames of any
+            size are stretched before they are scaled; `None` keeps their
+            aspect ratio. Defaults to `None`.
+        fps: Float, frames per second for which `stride` is meant: a clip
             counts time, as PySlowFast does, and spans the same seconds of any
-            video. `None` counts frames.
+            video. `None` counts frames. Defaults to `None`.
     """
 
     frames: int = 8
@@ -63,10 +73,11 @@ class ClipSpec:
 
     @classmethod
     def from_config(cls, config):
-        """Makes the specification that a model or a zoo record states.
+        """Returns the specification that a model or a zoo record states.
 
         Args:
-            config: Dictionary of the fields; `short_side` may be one integer.
+            config: Dictionary as `to_config` returns it; what it leaves out
+                is as by default. `short_side` may also be a range.
         """
         config = dict(config)
         side = config.get("short_side", cls.short_side)
@@ -77,26 +88,69 @@ class ClipSpec:
                 config[name] = tuple(config[name])
         return cls(**config)
 
+    def to_config(self):
+        """Returns the serial form: what a model needs after its training.
+
+        Example:
+
+        >>> spec = nonlocal_keras.data.ClipSpec(frames=32, stride=2)
+        >>> spec.to_config()["short_side"]
+        256
+
+        Returns:
+            Dictionary of `frames`, `stride`, `size`, `short_side` of the test
+            (Integer), `mean` and `std` (lists), and where they are set
+            `resize` (list) and `fps`, all of them JSON. The range of
+            `short_side` and `flip`, which are of training, are left out.
+        """
+        config = {
+            "frames": self.frames,
+            "stride": self.stride,
+            "size": self.size,
+            "short_side": self.short_side[0],
+            "mean": list(self.mean),
+            "std": list(self.std),
+        }
+        if self.resize is not None:
+            config["resize"] = list(self.resize)
+        if self.fps is not None:
+            config["fps"] = self.fps
+        return config
+
+    def with_size(self, size):
+        """Returns the same clips with crops of another size.
+
+        Args:
+            size: Integer, side of the crops in pixels; the shorter side of
+                the frames grows where they would not fit in.
+        """
+        low, high = (max(size, side) for side in self.short_side)
+        return dataclasses.replace(self, size=size, short_side=(low, high))
+
     def scaling(self, short_side=None, nearest=False):
-        """Gives the function from the size of a frame to that of the model.
+        """Returns the function from the size of a frame to the scaled one.
 
         Args:
             short_side: Integer, the shorter side in pixels. `None` for that
-                of the test.
+                of the test. Defaults to `None`.
             nearest: Boolean, whether the longer side is rounded, not cut off.
+                Defaults to `False`.
+
+        Returns:
+            A `nonlocal_keras.data.scaling.Scaling`.
         """
         side = self.short_side[0] if short_side is None else short_side
         return Scaling(side, self.resize, nearest)
 
     def preprocess(self, frames, fps=None):
-        """Gives the clip in the middle of a video as a model takes it.
+        """Returns the clip in the middle of a video as a model takes it.
 
         Args:
             frames: uint8 RGB array `(frames, height, width, 3)`: a whole
                 video, or just the frames of the clip.
-            fps: Number, the frames per second of that video, for a
+            fps: Float, the frames per second of that video, for a
                 specification whose clips count time. `None` if it is that of
-                the specification.
+                the specification. Defaults to `None`.
 
         Returns:
             float32 array `(1, frames, size, size, 3)`: scaled to the shorter
@@ -132,18 +186,18 @@ class ClipSpec:
         return keras.ops.convert_to_numpy(self.normalize(crop))[None]
 
     def normalize(self, clips):
-        """Gives float32 clips from uint8 clips, on tensors or arrays."""
+        """Returns float32 clips of uint8 clips, tensors or arrays."""
         import keras
 
         return self.standardize(keras.ops.cast(clips, "float32"))
 
     def standardize(self, pixels):
-        """Gives `(pixels / 255 - mean) / std` of floats of any library."""
+        """Returns `(pixels / 255 - mean) / std` of floats of any library."""
         return (pixels / 255.0 - np.float32(self.mean)) / np.float32(self.std)
 
 
 def _checked(frames):
-    """Gives frames as an array, or the error that says what they must be."""
+    """Returns frames as an array; raises what they must be otherwise."""
     try:
         array = np.asarray(frames)
         received = f"{array.dtype} of shape {array.shape}"

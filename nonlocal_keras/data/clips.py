@@ -23,9 +23,9 @@ class ClipReader:
     Args:
         videos: A `VideoList`.
         spec: A `ClipSpec`.
-        seed: Integer, seed of the training clips.
+        seed: Integer, seed of the training clips. Defaults to `0`.
         cache_bytes: Integer. Decoded videos stay in memory up to that many
-            bytes, for small data sets read many times. Defaults to none.
+            bytes, for small data sets read many times. Defaults to `0`.
 
     Raises:
         ValueError: If not one of the videos can be read.
@@ -47,9 +47,18 @@ class ClipReader:
             raise ValueError(problem)
 
     def training_clip(self, number):
-        """Gives training clip `number`: uint8 `(T, H, W, 3)` and its label.
+        """Returns a training clip and its label.
 
-        A broken video is replaced by the next one of its epoch.
+        Args:
+            number: Integer, number of the clip in the run. A broken video is
+                replaced by the next one of its epoch.
+
+        Returns:
+            Tuple of a uint8 array `(frames, size, size, 3)` and an int32
+            label.
+
+        Raises:
+            ValueError: If not one of the videos can be read any more.
         """
         epoch, position = divmod(int(number), len(self.videos))
         for offset in range(len(self.videos)):
@@ -62,21 +71,26 @@ class ClipReader:
                 return clip, np.int32(self.videos.labels[index])
         raise ValueError("Not one of the videos can be read any more")
 
-    def test_views(self, index, clips=1, crops=1, rule="vnl"):
-        """Gives all views of video `index`: uint8 `(views, T, H, W, 3)`.
+    def test_views(self, index, clips=1, crops=1, rule="vnl", size=None):
+        """Returns all views of a video.
 
         Args:
             index: Integer, position in the list of videos.
             clips: Integer, clips per video; one stands in its middle.
-            crops: 1, 3 or 10, crops per clip.
+                Defaults to `1`.
+            crops: Integer, crops per clip: 1, 3 or 10. Defaults to `1`.
             rule: String, where clips and crops lie: see
-                `nonlocal_keras.data.view_indices`.
+                `nonlocal_keras.data.view_indices`. Defaults to `"vnl"`.
+            size: Integer, side of the crops in pixels. `None` for that of
+                the specification. Defaults to `None`.
 
         Returns:
-            The views of the first clip, then those of the second, and so on;
-            `None` for a broken video.
+            uint8 array `(views, frames, size, size, 3)`: the views of the
+            first clip, then those of the second, and so on. `None` for a
+            broken video.
         """
-        return self._try(index, self._views, clips, crops, rule)
+        spec = self.spec if size is None else self.spec.with_size(size)
+        return self._try(index, self._views, spec, clips, crops, rule)
 
     def _permutation(self, epoch):
         rng = np.random.default_rng([self.seed, epoch])
@@ -121,8 +135,8 @@ class ClipReader:
             frames = frames[:, :, ::-1]
         return np.ascontiguousarray(frames)
 
-    def _views(self, path, clips, crops, rule):
-        spec, total = self.spec, self._count(path)
+    def _views(self, path, spec, clips, crops, rule):
+        total = self._count(path)
         indices = views.view_indices(
             rule,
             clips,
@@ -152,7 +166,7 @@ class ClipReader:
         return decode.count_frames(path) if frames is None else len(frames)
 
     def _rate(self, path):
-        """The frame rate of a video, for clips that count time."""
+        """Returns the frame rate for clips that count time, else `None`."""
         if self.spec.fps is None:
             return None
         rate = decode.video_info(path).frame_rate

@@ -9,13 +9,16 @@ from concurrent import futures
 import keras
 import numpy as np
 
+from nonlocal_keras.evaluation.protocol import Protocol
+
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
     """The accuracy of a model on a list of videos.
 
     Attributes:
-        top1, top5: Floats between 0 and 1.
+        top1: Float between 0 and 1.
+        top5: Float between 0 and 1.
         interval: Tuple of 2 floats, the 95% Wilson interval of `top1`.
         videos: Integer, number of videos that were read.
         skipped: Integer, number of broken videos left out.
@@ -31,21 +34,21 @@ class Evaluation:
 
 
 def wilson_interval(hits, trials, z=1.96):
-    """Gives the 95% interval of a proportion (Wilson, 1927).
+    """Returns the 95% interval of a proportion (Wilson, 1927).
 
     Args:
         hits: Integer, number of successes.
         trials: Integer, number of trials, at least 1.
-        z: Float, quantile of the normal distribution.
+        z: Float, quantile of the normal distribution. Defaults to `1.96`.
 
     Returns:
-        Tuple `(low, high)`.
+        Tuple `(low, high)` of floats.
     """
     p, square = hits / trials, z * z
-    centre = (p + square / (2 * trials)) / (1 + square / trials)
+    center = (p + square / (2 * trials)) / (1 + square / trials)
     half = math.sqrt(p * (1 - p) / trials + square / (4 * trials * trials))
     half *= z / (1 + square / trials)
-    return max(centre - half, 0.0), min(centre + half, 1.0)
+    return max(center - half, 0.0), min(center + half, 1.0)
 
 
 def evaluate(
@@ -56,8 +59,14 @@ def evaluate(
     batch_size=32,
     progress=True,
     rule="vnl",
+    size=None,
+    window=None,
+    average="probabilities",
 ):
     """Measures top-1 and top-5 accuracy of a classifier.
+
+    The test that a model was published with is
+    `evaluate(model, reader, **zoo.info(name).views)`.
 
     Example:
 
@@ -66,35 +75,41 @@ def evaluate(
     0.749
 
     Args:
-        model: A `keras.Model` from normalized clips to probabilities, or any
-            function that does the same, such as one of `compile_predict`.
+        model: A `nonlocal_keras.models.VideoClassifier`. Any other
+            `keras.Model` from normalized clips to probabilities will do, or a
+            function such as one of `compile_predict`, where there is no
+            `window` and no `average` of logits.
         reader: A `nonlocal_keras.data.ClipReader`.
-        clips: Integer, clips per video.
-        crops: 1, 3 or 10, crops per clip. 10 clips of 3 crops are the 30
-            views of the published accuracies.
-        batch_size: Integer, views predicted at once.
-        progress: Boolean, whether to print a bar.
+        clips: Integer, clips per video. Defaults to `1`.
+        crops: Integer, crops per clip: 1, 3 or 10. 10 clips of 3 crops are
+            the 30 views of the published accuracies. Defaults to `1`.
+        batch_size: Integer, views predicted at once. Defaults to `32`.
+        progress: Boolean, whether to print a bar. Defaults to `True`.
         rule: String, where the clips and crops lie, a project whose test it
-            is: see `nonlocal_keras.data.view_indices`.
+            is: see `nonlocal_keras.data.view_indices`. Defaults to `"vnl"`.
+        size: Integer, side of the crops in pixels. `None` for that of the
+            reader. Defaults to `None`.
+        window: Tuple of 3 integers, as for `predict_video`. Defaults to
+            `None`.
+        average: String, as for `predict_video`. Defaults to
+            `"probabilities"`.
 
     Returns:
         An `Evaluation`.
 
     Raises:
-        ValueError: If no video can be read.
+        ValueError: If no video can be read, or an argument is outside its
+            rule.
         FloatingPointError: If a prediction is no finite number.
     """
-    predict = model
-    if isinstance(model, keras.Model):
-        predict = compile_predict(model)
+    protocol = Protocol(clips, crops, size, window, average, rule)
     number, hits, hits5 = 0, 0, 0
     bar = keras.utils.Progbar(len(reader.videos), verbose=int(progress))
     # Closed at an error or Ctrl-C, or the videos ahead would still be read.
     with contextlib.closing(
-        _batches(reader, clips, crops, batch_size, rule)
-    ) as batches:
-        for views, indices in batches:
-            scores = _scores(predict, reader, views, indices)
+        predict_videos(model, reader, protocol, batch_size)
+    ) as predictions:
+        for scores, indices in predictions:
             labels = np.array([reader.videos.labels[i] for i in indices])
             order = np.argsort(-scores, axis=-1, kind="stable")
             hits += int((order[:, 0] == labels).sum())
@@ -112,12 +127,43 @@ def evaluate(
         interval=wilson_interval(hits, number),
         videos=number,
         skipped=len(reader.skipped),
-        protocol=_protocol(reader.spec, clips, crops, rule),
+        protocol=protocol.describe(reader.spec),
     )
 
 
-def _scores(predict, reader, views, indices):
-    """Gives the mean of the predictions for the views of each video."""
+def predict_videos(model, reader, protocol, batch_size=32):
+    """Yields the predictions of all videos of a list that can be read.
+
+    Args:
+        model: As for `evaluate`.
+        reader: A `nonlocal_keras.data.ClipReader`.
+        protocol: A `nonlocal_keras.evaluation.protocol.Protocol`.
+        batch_size: Integer, views predicted at once. Defaults to `32`.
+
+    Yields:
+        Tuples of an array `(videos, classes)` and the positions of the videos
+        in the list.
+
+    Raises:
+        FloatingPointError: If a prediction is no finite number.
+    """
+    predict = protocol.make_scorer(model)
+    if isinstance(predict, keras.Model):
+        predict = compile_predict(predict)
+    with contextlib.closing(
+        _read_batches(reader, protocol, batch_size)
+    ) as batches:
+        for views, indices in batches:
+            yield (
+                protocol.combine(
+                    _score(predict, reader, views, indices), model
+                ),
+                indices,
+            )
+
+
+def _score(predict, reader, views, indices):
+    """Returns the scores `(videos, views, classes)` of all views."""
     shape = views.shape
     scores = predict(reader.spec.normalize(views.reshape(-1, *shape[2:])))
     scores = keras.ops.convert_to_numpy(scores)
@@ -126,24 +172,11 @@ def _scores(predict, reader, views, indices):
             "the model predicts values that are not finite, for "
             f"{reader.videos.paths[indices[0]]} or a video after it"
         )
-    return scores.reshape(*shape[:2], -1).mean(axis=1)
-
-
-def _protocol(spec, clips, crops, rule):
-    """Says how the views were taken; what is usual is left out."""
-    views = f"{clips} x {crops} views of {spec.frames} frames"
-    views += f", stride {spec.stride}"
-    if spec.fps is not None:
-        views += f" at {spec.fps:g} frames per second"
-    if rule != "vnl":
-        views += f", placed as by {rule}"
-    if spec.resize is not None:
-        views += ", of frames stretched to {} x {}".format(*spec.resize)
-    return f"{views}, {spec.size} pixels; mean of probabilities"
+    return scores.reshape(*shape[:2], -1)
 
 
 def compile_predict(model):
-    """Gives a function from clips to predictions that is traced once.
+    """Returns a function from clips to predictions that is traced once.
 
     `model.predict` would run every batch on every replica of the strategy
     that the model was built under.
@@ -161,9 +194,9 @@ def compile_predict(model):
     )
 
 
-def _batches(reader, clips, crops, batch_size, rule):
+def _read_batches(reader, protocol, batch_size):
     """Yields uint8 views `(videos, views, T, H, W, 3)` and video indices."""
-    size = max(batch_size // (clips * crops), 1)
+    size = max(batch_size // (protocol.clips * protocol.crops), 1)
     indices = range(len(reader.videos))
     chunks = [indices[i : i + size] for i in range(0, len(indices), size)]
 
@@ -171,7 +204,7 @@ def _batches(reader, clips, crops, batch_size, rule):
 
     def read(chunk):
         views = (
-            (reader.test_views(i, clips, crops, rule), i)
+            (protocol.read_views(reader, i), i)
             for i in chunk
             if not stopped.is_set()
         )

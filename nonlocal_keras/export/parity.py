@@ -112,7 +112,7 @@ def sample_clips(model, count, first_seed=0, shape=None):
         float32 array `(count, frames, height, width, 3)`.
     """
     frames, height, width = shape or sizes_of_clips(model)
-    spec = ClipSpec.from_config(_ANY_SIZE | (model.preprocessing or {}))
+    spec = _clip_spec(model)
     clips = []
     for seed in range(first_seed, first_seed + count):
         drawn, _ = longrange.draw_clip(seed)
@@ -128,16 +128,22 @@ def sample_clips(model, count, first_seed=0, shape=None):
     return np.stack(clips)
 
 
-# Where the model says nothing.
-_ANY_SIZE = {"frames": 8, "size": 64, "short_side": 64}
-
-
 def sizes_of_clips(model):
     """Gives `(frames, height, width)` of the clips that a model takes.
 
     Where it takes any, that of its `preprocessing`, else 8 frames of 64
     pixels.
     """
-    spec = _ANY_SIZE | (model.preprocessing or {})
-    usual = (spec["frames"], spec["size"], spec["size"])
+    spec = _clip_spec(model)
+    usual = (spec.frames, spec.size, spec.size)
     return tuple(n or m for n, m in zip(model.input_shape[1:4], usual))
+
+
+# Where the model says nothing.
+_SMALL = ClipSpec(frames=8, size=64, short_side=(64, 64))
+
+
+def _clip_spec(model):
+    told = model.preprocessing or {}
+    usual = _SMALL.with_size(told.get("size", _SMALL.size))
+    return ClipSpec.from_config(usual.to_config() | told)

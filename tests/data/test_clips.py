@@ -291,9 +291,9 @@ def test_all_clips_of_a_video_are_decoded_in_one_pass(root, monkeypatch):
     monkeypatch.setattr(
         data.decode, "read_frames", lambda *a: calls.append(a) or read(*a)
     )
-    expected = [opened.test_views(0, clips=1)]
+    one = opened.test_views(0, clips=1)
     views = opened.test_views(0, clips=3)
-    assert len(calls) == 2 and len(views) == 3 and len(expected) == 1
+    assert len(calls) == 2 and len(views) == 3 and len(one) == 1
 
 
 def spec(**options):
