@@ -121,7 +121,7 @@ class Sentences(logging.PythonFormatter):
 
 
 def read_experiment():
-    """The recipe with the changes that the flags make."""
+    """Returns the recipe with the changes that the flags make."""
     from nonlocal_keras.training import experiments
 
     changes = {}
@@ -151,24 +151,26 @@ def run(progress):
 
 
 def compare(experiment, model_dir):
-    """Trains and tests the models of an experiment; publishes the best."""
-    from nonlocal_keras.evaluation.accuracy import evaluate
+    """Trains and tests the models of an experiment; registers the best."""
+    import zoo
+    from nonlocal_keras.evaluation import evaluate
     from nonlocal_keras.training import inputs
-    from nonlocal_keras.training import loop
+    from nonlocal_keras.training import records
     from nonlocal_keras.training import report
     from nonlocal_keras.training import strategies
+    from nonlocal_keras.training import video
 
     with silent_libraries():
         strategy = strategies.make_strategy(_STRATEGY.value)
         strategies.check_batch_size(strategy, experiment.batch_size)
         # The processes that render start with libraries of their own.
         training, validation, test = inputs.open_readers(
-            experiment, _DATA.value
+            experiment, _DATA.value, say=print
         )
     print(strategies.describe(strategy))
     rows, trained = [], {}
     for name in experiment.models:
-        model, seconds = loop.train(
+        model, seconds = video.train(
             experiment,
             name,
             strategy,
@@ -176,6 +178,7 @@ def compare(experiment, model_dir):
             validation,
             model_dir,
             _RESUME.value,
+            say=print,
         )
         print(f"testing {name}")
         result = evaluate(
@@ -193,85 +196,15 @@ def compare(experiment, model_dir):
         if reader.skipped:
             print(f"skipped {len(reader.skipped)} broken videos, see the log")
     best = max(rows, key=lambda row: row.top1)
-    publish(experiment, trained[best.model], best, test)
-
-
-def publish(experiment, model, row, test):
-    """Registers the best model, loads it by name and compares."""
-    import numpy as np
-
-    import zoo
-    from nonlocal_keras.training import loop
-
-    spec = experiment.clip_spec
-    # Synchronized statistics are for training; other backends refuse them.
-    single = loop.build(experiment, row.model, model.num_classes)
-    single.set_weights(model.get_weights())
-    record = zoo.register(
-        single,
-        {
-            "name": f"{row.model}_{experiment.dataset}.local",
-            "description": row.description,
-            "source": "trained by train.py of nonlocal-keras",
-            "licence": "Apache-2.0",
-            "parameters": row.parameters,
-            "macs": row.macs,
-            "input": {
-                "frames": spec.frames,
-                "stride": spec.stride,
-                "size": spec.size,
-                "short_side": spec.short_side[0],
-                "channels": "RGB",
-                "mean": list(spec.mean),
-                "std": list(spec.std),
-                **_more_input(spec),
-            },
-            "views": {
-                "clips": experiment.test_clips,
-                "crops": experiment.test_crops,
-                "size": spec.size,
-                "window": None,
-                "average": "probabilities",
-            },
-            "labels": test.videos.classes,
-            "metrics": {
-                "dataset": experiment.dataset,
-                "top1": row.top1,
-                "interval": list(row.interval),
-                "videos": row.videos,
-                "protocol": row.protocol,
-                "command": command(),
-            },
-        },
+    record = records.register(
+        experiment, trained[best.model], best, test, typed_command()
     )
-    loaded = zoo.load(record.name)
-    views = next(
-        v
-        for v in map(test.test_views, range(len(test.videos)))
-        if v is not None
-    )
-    clip = spec.normalize(views)
-    difference = np.abs(np.array(loaded(clip)) - np.array(model(clip))).max()
-    if difference > 1e-5:
-        raise RuntimeError(
-            f"The model loaded as {record.name!r} predicts differently: the "
-            f"largest difference is {difference}"
-        )
     print(f"saved as {zoo.path(record.name)}")
     print(f'zoo.load("{record.name}") predicts the same')
 
 
-def _more_input(spec):
-    """The fields of a clip that most models have no use for."""
-    more = {}
-    if spec.resize is not None:
-        more["resize"] = list(spec.resize)
-    if spec.fps is not None:
-        more["fps"] = spec.fps
-    return more
-
-
-def command():
+def typed_command():
+    """Returns the command that makes the same model."""
     given = [
         f"--{flag.name}={flag.value}"
         for flag in (

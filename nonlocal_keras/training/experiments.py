@@ -7,48 +7,50 @@ from nonlocal_keras.data.clip_spec import ClipSpec
 from nonlocal_keras.training import field_rules
 
 
-@dataclasses.dataclass(frozen=True)
-class Experiment:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Experiment(ClipSpec):
     """One recipe. Every field can be set by `--overrides=field=value`.
 
+    It is the specification of its clips and what training adds to it, so that
+    each field has one name: in recipes, flags, overrides, and in what the
+    folder of a run remembers.
+
     Attributes:
-        models: Tuple of model names, see
+        models: Tuple of strings, names of models, see
             `nonlocal_keras.models.from_name`; they are trained in turn on the
             same clips and compared.
-        family: String, the family of the models.
         dataset: String, name of the data set in reports and in the zoo.
-        frames, stride, size, short_side, flip, mean, std, resize, fps: As in
-            `nonlocal_keras.data.ClipSpec`.
-        steps: Integer, number of updates.
-        batch_size: Integer, clips per update over all replicas.
-        optimizer: `"adamw"` or `"sgd"` (Nesterov momentum 0.9).
-        learning_rate: Float, the highest.
-        schedule: `"cosine"`, or a tuple of the fractions of `steps` after
-            which the rate falls to a tenth.
-        warmup_steps: Integer, steps of linear growth of the rate.
+        family: String, the family of the models.
+        steps: Integer, number of updates. Defaults to `400_000`.
+        batch_size: Integer, clips per update over all replicas. Defaults to
+            `64`.
+        optimizer: String, `"adamw"` or `"sgd"` (Nesterov momentum 0.9).
+            Defaults to `"sgd"`.
+        learning_rate: Float, the highest. Defaults to `0.01`.
+        schedule: String `"cosine"`, or Tuple of the fractions of `steps`
+            after which the rate falls to a tenth. Defaults to
+            `(0.375, 0.75)`.
+        warmup_steps: Integer, steps of linear growth of the rate. Defaults to
+            `0`.
         weight_decay: Float, on kernels; decoupled for AdamW, L2 for SGD.
-        dropout: Float, rate before the classifier.
-        seed: Integer, of weights, order, crops and dropout.
+            Defaults to `1e-4`.
+        dropout: Float, rate before the classifier. Defaults to `0.5`.
+        seed: Integer, of weights, order, crops and dropout. Defaults to `1`.
         epochs: Integer, number of parts of the run; after each of them the
-            model is validated and saved.
-        test_clips, test_crops: Integers, views per video in the final test.
-        cache_bytes: Integer, memory for decoded videos.
+            model is validated and saved. Defaults to `100`.
+        test_clips: Integer, clips per video in the final test. Defaults to
+            `10`.
+        test_crops: Integer, crops per clip in the final test. Defaults to
+            `3`.
+        cache_bytes: Integer, memory for decoded videos. Defaults to `0`.
         render_sizes: Tuple of 3 integers, training, validation and test
             videos of a data set that is rendered; empty for one that is not.
+            Defaults to `()`.
     """
 
     models: tuple
     dataset: str
     family: str
-    frames: int = 8
-    stride: int = 8
-    size: int = 224
-    short_side: tuple = (256, 320)
-    flip: bool = True
-    mean: tuple = (0.45, 0.45, 0.45)
-    std: tuple = (0.225, 0.225, 0.225)
-    resize: tuple | None = None
-    fps: float | None = None
     steps: int = 400_000
     batch_size: int = 64
     optimizer: str = "sgd"
@@ -66,20 +68,12 @@ class Experiment:
 
     @property
     def clip_spec(self):
-        return ClipSpec(
-            self.frames,
-            self.stride,
-            self.size,
-            tuple(self.short_side),
-            self.flip,
-            tuple(self.mean),
-            tuple(self.std),
-            self.resize,
-            self.fps,
-        )
+        """The specification of the clips alone."""
+        names = [field.name for field in dataclasses.fields(ClipSpec)]
+        return ClipSpec(**{name: getattr(self, name) for name in names})
 
     def override(self, assignments):
-        """Gives the recipe with changed fields.
+        """Returns the recipe with changed fields.
 
         Args:
             assignments: Dictionary of field to value; a string is read as a
@@ -101,10 +95,8 @@ class Experiment:
                 )
             usual = getattr(self, name)
             changes[name] = field_rules.checked(name, value, usual)
-        changed = dataclasses.replace(self, **changes)
-        # It checks what holds between its fields.
-        _ = changed.clip_spec
-        return changed
+        # What holds between the fields is checked as it is made.
+        return dataclasses.replace(self, **changes)
 
 
 # The benchmark that the package renders itself (docs/design.md).
@@ -179,7 +171,14 @@ EXPERIMENTS = {
 
 
 def get_experiment(name):
-    """Gives a recipe by name; an unknown name lists the near ones."""
+    """Returns a recipe by name.
+
+    Args:
+        name: String, one of `EXPERIMENTS`.
+
+    Raises:
+        ValueError: For an unknown name, with the near ones.
+    """
     if name not in EXPERIMENTS:
         near = difflib.get_close_matches(name, EXPERIMENTS, n=3, cutoff=0.4)
         raise ValueError(

@@ -3,21 +3,24 @@
 import collections
 import pathlib
 
+from absl import logging
+
 from nonlocal_keras import data
 from nonlocal_keras import terminal
 from nonlocal_keras.data import longrange
 from nonlocal_keras.data import splits
 
 
-def open_readers(experiment, folder=None):
+def open_readers(experiment, folder=None, say=logging.info):
     """Opens the training, validation and test videos of an experiment.
 
     Args:
         experiment: A `nonlocal_keras.training.experiments.Experiment`.
         folder: String, the videos of the user, see
             `nonlocal_keras.data.splits.open_splits`; for an experiment that
-            renders its videos the place for them, by default
-            `data/{dataset}`.
+            renders its videos the place for them, where `None` is
+            `data/{dataset}`. Defaults to `None`.
+        say: Function that shows a text to the user. Defaults to the log.
 
     Returns:
         A list of three `nonlocal_keras.data.ClipReader`.
@@ -29,7 +32,7 @@ def open_readers(experiment, folder=None):
     if experiment.render_sizes:
         root = pathlib.Path(folder or f"data/{experiment.dataset}")
         longrange.require_own(root)
-        print(f"rendering {sum(experiment.render_sizes)} videos into {root}")
+        say(f"rendering {sum(experiment.render_sizes)} videos into {root}")
         longrange.render(
             root, dict(zip(("train", "val", "test"), experiment.render_sizes))
         )
@@ -42,9 +45,9 @@ def open_readers(experiment, folder=None):
         root = folder
     found, note = splits.open_splits(root, experiment.seed)
     if not experiment.render_sizes:
-        print(format_table(found))
+        say(format_table(found))
         if note:
-            print(f"\n{terminal.escaped(note)}.")
+            say(f"\n{terminal.escaped(note)}.")
     # The test videos are read once: memory is for the others.
     rooms = {"train": 0.8, "val": 0.2, "test": 0.0}
     return [
@@ -54,7 +57,7 @@ def open_readers(experiment, folder=None):
 
 
 def format_table(found):
-    """Gives a Markdown table of the splits.
+    """Returns a Markdown table of the splits.
 
     Args:
         found: Dictionary of name to `nonlocal_keras.data.splits.Split`.

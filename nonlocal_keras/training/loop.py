@@ -1,98 +1,83 @@
-"""Trains one model of an experiment; a killed run goes on where it was."""
+"""Trains any compiled model; a killed run goes on where it was.
+
+What is trained, on what and how it is validated is given; `training.video`
+gives it for classifiers of clips.
+"""
 
 import math
-import pathlib
 import sys
-import time
 
 import keras
+from absl import logging
 
-from nonlocal_keras import models
-from nonlocal_keras.data import dataset
-from nonlocal_keras.evaluation.accuracy import compile_predict
-from nonlocal_keras.evaluation.accuracy import evaluate
 from nonlocal_keras.training import checkpoints
-from nonlocal_keras.training import run_folder
 
 
-def train(
-    experiment, name, strategy, training, validation, model_dir, resume=True
+def fit(
+    name,
+    model,
+    make_dataset,
+    directory,
+    steps,
+    epochs,
+    strategy,
+    validation=None,
+    say=logging.info,
 ):
-    """Trains one model and gives it back with the final weights.
+    """Trains a model up to a step, from its newest checkpoint on.
 
     Args:
-        experiment: A `nonlocal_keras.training.experiments.Experiment`.
-        name: String, one of `experiment.models`.
+        name: String, what messages call the model.
+        model: A `keras.Model`, compiled in the scope of `strategy`.
+        make_dataset: Function from the number of steps done to a
+            `tf.data.Dataset` of the batches after them. It may have a list
+            `errors` of what was raised while they were made.
+        directory: Path of the folder for checkpoints and logs, locked by the
+            caller.
+        steps: Integer, number of updates of the whole run.
+        epochs: Integer, number of parts of the run; each ends with the
+            validation and a checkpoint.
         strategy: A `tf.distribute.Strategy`.
-        training, validation: `nonlocal_keras.data.ClipReader`s.
-        model_dir: Path of the folder for checkpoints and logs.
-        resume: Boolean, whether to go on from the newest checkpoint; if not,
-            a run that is there is put aside.
-
-    Returns:
-        A tuple of the `VideoClassifier` and the seconds spent in this call.
+        validation: A `keras.callbacks.Callback` that adds to the logs at the
+            end of an epoch, before they are written. Defaults to `None`.
+        say: Function that shows a line of text to the user. Defaults to the
+            log.
 
     Raises:
-        ValueError: If the folder holds a run with other settings or videos.
+        ValueError: If the folder holds a checkpoint of another model, or
+            within an epoch.
         FloatingPointError: If the loss or a variable is no finite number.
             The checkpoints before that are kept.
     """
-    directory = pathlib.Path(model_dir) / name
-    run_folder.claim(
-        directory,
-        experiment,
-        training.videos,
-        validation and validation.videos,
-        resume,
-    )
     checkpoints.remove_partial(directory)
-    keras.utils.set_random_seed(experiment.seed)
-    start = time.monotonic()
-    classes = len(training.videos.classes)
     with strategy.scope():
-        model = build(
-            experiment, name, classes, strategy.num_replicas_in_sync > 1
-        )
-        # The loss is taken from logits: exact where probabilities saturate.
-        trainee = model.logits
-        trainee.compile(
-            optimizer=make_optimizer(experiment),
-            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            metrics=[keras.metrics.SparseCategoricalAccuracy(name="top1")],
-            # Replicas of a compiled step fail under MirroredStrategy.
-            jit_compile=False,
-        )
-        done = checkpoints.restore_newest(directory, trainee)
-    print(f"{name}: {model.backbone.describe()}")
+        done = checkpoints.restore_newest(directory, model)
     if done:
-        print(f"{name}: going on from step {done} of {experiment.steps}")
-    per_epoch = max(experiment.steps // experiment.epochs, 1)
-    if done % per_epoch and done < experiment.steps:
+        say(f"{name}: going on from step {done} of {steps}")
+    per_epoch = max(steps // epochs, 1)
+    if done % per_epoch and done < steps:
         raise ValueError(
             f"`model_dir` holds a checkpoint at step {done}, which is no "
             f"multiple of steps / epochs = {per_epoch}. Use the settings of "
             "that run, or another model_dir"
         )
-    if done < experiment.steps:
+    if done < steps:
         _fit(
             name,
-            trainee,
-            dataset.training_dataset(
-                training, experiment.batch_size, start_step=done
-            ),
+            model,
+            make_dataset(done),
             initial_epoch=done // per_epoch,
-            epochs=-(-experiment.steps // per_epoch),
+            epochs=-(-steps // per_epoch),
             steps_per_epoch=per_epoch,
-            callbacks=_callbacks(trainee, validation, directory, experiment),
+            callbacks=_make_callbacks(directory, validation),
         )
-    return model, time.monotonic() - start
 
 
-def _fit(name, trainee, batches, **options):
+def _fit(name, model, batches, **options):
     import tensorflow as tf
 
     try:
-        trainee.fit(
+        model.fit(
             batches,
             shuffle=False,
             # A bar rewrites its line; a file gets one line per epoch.
@@ -102,87 +87,20 @@ def _fit(name, trainee, batches, **options):
     except FloatingPointError as error:
         raise FloatingPointError(f"{name}: {error}") from None
     except tf.errors.OpError:
-        if batches.errors:
-            # What the reader has raised, in place of TensorFlow's quotation.
+        if getattr(batches, "errors", None):
+            # What was raised, in place of TensorFlow's quotation.
             raise batches.errors[0] from None
         raise
 
 
-def build(experiment, name, classes, synchronized=False):
-    """Builds the classifier of an experiment with new weights.
-
-    Args:
-        experiment: An `Experiment`.
-        name: String, a name for `nonlocal_keras.models.from_name`.
-        classes: Integer, the number of classes.
-        synchronized: Boolean, whether replicas share batch statistics.
-    """
-    spec = experiment.clip_spec
-    l2 = None
-    if experiment.optimizer == "sgd" and experiment.weight_decay:
-        l2 = keras.regularizers.L2(experiment.weight_decay / 2)
-    backbone = models.from_name(
-        name,
-        family=experiment.family,
-        input_shape=(spec.frames, spec.size, spec.size, 3),
-        synchronized=synchronized,
-        kernel_regularizer=l2,
-    )
-    return models.VideoClassifier(
-        backbone, classes, dropout=experiment.dropout, name=name
-    )
-
-
-def make_optimizer(experiment):
-    """Builds the optimizer and the schedule of its learning rate."""
-    rate, warmup = experiment.learning_rate, experiment.warmup_steps
-    if experiment.schedule == "cosine":
-        rate = keras.optimizers.schedules.CosineDecay(
-            0.0 if warmup else rate,
-            max(experiment.steps - warmup, 1),
-            warmup_target=rate if warmup else None,
-            warmup_steps=warmup,
-        )
-    else:
-        if warmup:
-            raise ValueError(
-                "`warmup_steps` is used with schedule='cosine' only. "
-                f"Received: warmup_steps={warmup}"
-            )
-        rate = keras.optimizers.schedules.PiecewiseConstantDecay(
-            [int(part * experiment.steps) for part in experiment.schedule],
-            [rate * 0.1**i for i in range(len(experiment.schedule) + 1)],
-        )
-    if experiment.optimizer == "sgd":
-        return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True)
-    if experiment.optimizer != "adamw":
-        raise ValueError(
-            "`optimizer` must be 'sgd' or 'adamw'. "
-            f"Received: optimizer={experiment.optimizer!r}"
-        )
-    optimizer = keras.optimizers.AdamW(
-        rate, weight_decay=experiment.weight_decay
-    )
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return optimizer
-
-
-class Validation(keras.callbacks.Callback):
-    """Adds `val_top1` to the logs of an epoch, before others read them."""
-
-    def __init__(self, reader):
-        super().__init__()
-        self.reader = reader
-        self.predict = None
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.predict = self.predict or compile_predict(self.model)
-        try:
-            result = evaluate(self.predict, self.reader, progress=False)
-        except FloatingPointError as error:
-            step = checkpoints.steps_done(self.model)
-            raise FloatingPointError(f"after step {step} {error}") from None
-        logs["val_top1"] = result.top1
+def _make_callbacks(directory, validation):
+    return [
+        StopAtNaN(),
+        *([validation] if validation is not None else []),
+        keras.callbacks.CSVLogger(directory / "log.csv", append=True),
+        keras.callbacks.TensorBoard(directory / "tensorboard"),
+        checkpoints.StepCheckpoint(directory),
+    ]
 
 
 class StopAtNaN(keras.callbacks.Callback):
@@ -197,13 +115,3 @@ class StopAtNaN(keras.callbacks.Callback):
         if not math.isfinite(logs["loss"]):
             step = checkpoints.steps_done(self.model)
             raise FloatingPointError(f"the loss of step {step} is not finite")
-
-
-def _callbacks(model, validation, directory, experiment):
-    return [
-        StopAtNaN(),
-        *([Validation(validation)] if validation is not None else []),
-        keras.callbacks.CSVLogger(directory / "log.csv", append=True),
-        keras.callbacks.TensorBoard(directory / "tensorboard"),
-        checkpoints.StepCheckpoint(directory),
-    ]

@@ -12,6 +12,8 @@ import itertools
 import json
 import os
 
+from absl import logging
+
 from nonlocal_keras import partial
 from nonlocal_keras.training import checkpoints
 
@@ -22,7 +24,14 @@ _WAYS_OUT = (
 )
 
 
-def claim(directory, experiment, training, validation=None, resume=True):
+def claim(
+    directory,
+    experiment,
+    training,
+    validation=None,
+    resume=True,
+    say=logging.info,
+):
     """Makes a folder the run of an experiment on certain videos.
 
     A folder without checkpoints is taken. One with checkpoints is compared.
@@ -30,9 +39,13 @@ def claim(directory, experiment, training, validation=None, resume=True):
     Args:
         directory: Path of the folder, made if missing.
         experiment: An `Experiment`.
-        training, validation: `VideoList`s.
+        training: A `nonlocal_keras.data.VideoList`.
+        validation: A `nonlocal_keras.data.VideoList`. Defaults to `None`.
         resume: Boolean. With `False` a run that is there is renamed to
             `NAME.old-1`, `NAME.old-2` and so on, and a new one begins.
+            Defaults to `True`.
+        say: Function that shows a line of text to the user. Defaults to the
+            log.
 
     Raises:
         ValueError: If the folder holds a run of other settings, classes or
@@ -51,7 +64,8 @@ def claim(directory, experiment, training, validation=None, resume=True):
     # As JSON gives them back: tuples become lists.
     settings, videos = (json.loads(json.dumps(x)) for x in (settings, videos))
     if not resume and checkpoints.checkpoints(directory):
-        _put_aside(directory)
+        aside = _put_aside(directory)
+        say(f"starting over; the earlier run lies in {aside} now")
     directory.mkdir(parents=True, exist_ok=True)
     if not checkpoints.checkpoints(directory):
         _write(directory / _SETTINGS, settings)
@@ -106,7 +120,7 @@ def _put_aside(directory):
         if not aside.exists():
             break
     directory.rename(aside)
-    print(f"starting over; the earlier run lies in {aside} now")
+    return aside
 
 
 def _read(path):

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nonlocal_keras.training import experiments
-from nonlocal_keras.training import loop
+from nonlocal_keras.training import optimizers
 from nonlocal_keras.training import strategies
+from nonlocal_keras.training import video
 
 
 def longrange():
@@ -121,14 +122,14 @@ def test_any_value_is_taken_or_refused_in_words(name, value):
 @pytest.mark.parametrize("name", experiments.EXPERIMENTS)
 def test_every_experiment_builds_its_optimizer(name):
     experiment = experiments.EXPERIMENTS[name]
-    optimizer = loop.make_optimizer(experiment)
+    optimizer = optimizers.make_optimizer(experiment)
     assert float(optimizer._learning_rate(experiment.steps)) < 1e-3
     assert experiment.clip_spec.frames == experiment.frames
 
 
 def test_the_rate_falls_at_the_steps_of_the_paper():
     experiment = experiments.get_experiment("nl_i3d_r50_kinetics")
-    schedule = loop.make_optimizer(experiment)._learning_rate
+    schedule = optimizers.make_optimizer(experiment)._learning_rate
     rates = [round(float(schedule(s)), 6) for s in (1, 150_001, 300_001)]
     assert rates == [0.01, 0.001, 0.0001]
 
@@ -137,7 +138,7 @@ def test_weight_decay_of_sgd_is_l2_on_kernels():
     experiment = longrange().override(
         {"optimizer": "sgd", "schedule": "(0.5,)", "warmup_steps": 0}
     )
-    model = loop.build(experiment, "nl_c2d_tiny", classes=8)
+    model = video.build_model(experiment, "nl_c2d_tiny", classes=8)
     conv = model.backbone.get_layer("conv1")
     assert float(conv.kernel_regularizer.l2) == pytest.approx(0.005)
     block = model.backbone.get_layer("nonlocal_res3_0")
@@ -146,7 +147,7 @@ def test_weight_decay_of_sgd_is_l2_on_kernels():
 
 def test_an_unknown_optimizer_is_refused():
     with pytest.raises(ValueError, match="`optimizer` must be.*'adam'"):
-        loop.make_optimizer(longrange().override({"optimizer": "adam"}))
+        optimizers.make_optimizer(longrange().override({"optimizer": "adam"}))
 
 
 def test_an_unknown_strategy_is_refused():
@@ -161,6 +162,6 @@ def test_a_missing_tpu_is_said():
 
 def test_dtype_of_predictions_is_float32_under_mixed_precision():
     keras.config.set_dtype_policy("mixed_bfloat16")
-    model = loop.build(longrange(), "nl_c2d_tiny", classes=8)
+    model = video.build_model(longrange(), "nl_c2d_tiny", classes=8)
     assert model.outputs[0].dtype == "float32"
     assert model.backbone.get_layer("conv1").compute_dtype == "bfloat16"

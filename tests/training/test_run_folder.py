@@ -8,8 +8,8 @@ import pytest
 
 from nonlocal_keras import data
 from nonlocal_keras.training import experiments
-from nonlocal_keras.training import loop
 from nonlocal_keras.training import run_folder
+from nonlocal_keras.training import video
 from tests.support import videos
 
 SMALL = experiments.get_experiment("small")
@@ -25,7 +25,7 @@ def root(tmp_path):
 
 def claim(folder, root, experiment=SMALL, **options):
     videos = data.list_videos(root)
-    run_folder.claim(folder, experiment, videos, videos, **options)
+    run_folder.claim(folder, experiment, videos, videos, say=print, **options)
 
 
 @pytest.fixture
@@ -39,6 +39,32 @@ def run(tmp_path, root):
 
 def test_the_same_videos_and_settings_go_on(run, root):
     claim(run, root)
+
+
+# What a run of the recipe "small" has written since the first version.
+REMEMBERED = """{
+  "models": ["nl_c2d_tiny"], "dataset": "small", "family": "tiny",
+  "frames": 8, "stride": 4, "size": 64, "short_side": [72, 72], "flip": true,
+  "mean": [0.45, 0.45, 0.45], "std": [0.225, 0.225, 0.225],
+  "resize": null, "fps": null,
+  "steps": 600, "batch_size": 16, "optimizer": "adamw",
+  "learning_rate": 0.002, "schedule": "cosine", "warmup_steps": 30,
+  "weight_decay": 0.01, "dropout": 0.2, "seed": 1, "epochs": 10,
+  "test_clips": 2, "test_crops": 1, "cache_bytes": 1000000000,
+  "render_sizes": []
+}"""
+
+
+def test_a_run_of_an_earlier_version_goes_on(run, root):
+    (run / "experiment.json").write_text(REMEMBERED)
+    claim(run, root)
+    with pytest.raises(ValueError, match="settings.*frames: 8 there, 16 now"):
+        claim(run, root, SMALL.override({"frames": 16}))
+
+
+def test_the_settings_are_remembered_as_by_an_earlier_version(run):
+    written = json.loads((run / "experiment.json").read_text())
+    assert written == json.loads(REMEMBERED)
 
 
 def test_the_classes_are_written_in_their_order(run):
@@ -62,7 +88,7 @@ def test_training_asks_the_folder_before_it_builds_a_model(run, root):
     (root / "jump").rename(root / "zjump")
     reader = types.SimpleNamespace(videos=data.list_videos(root))
     with pytest.raises(ValueError, match="other videos.*'zjump'"):
-        loop.train(SMALL, run.name, None, reader, reader, run.parent)
+        video.train(SMALL, run.name, None, reader, reader, run.parent)
 
 
 def test_another_order_of_classes_is_refused(run, root):

@@ -1,0 +1,92 @@
+"""Trained models in the zoo of the user: their record, and the proof."""
+
+import keras
+import numpy as np
+
+import zoo
+from nonlocal_keras.training import video
+
+# Most that a probability may differ in the model that the zoo loads.
+TOLERANCE = 1e-5
+
+
+def register(experiment, model, row, test, command):
+    """Puts a trained model into the zoo of the user and loads it by name.
+
+    Args:
+        experiment: A `nonlocal_keras.training.experiments.Experiment`.
+        model: The trained `nonlocal_keras.models.VideoClassifier`.
+        row: The `nonlocal_keras.training.report.Row` of the model.
+        test: The `nonlocal_keras.data.ClipReader` of its test.
+        command: String, the command that trains it.
+
+    Returns:
+        The `zoo.Record` as written.
+
+    Raises:
+        RuntimeError: If the model that the zoo loads predicts otherwise.
+    """
+    # Synchronized statistics are for training; other backends refuse them.
+    single = video.build_model(experiment, row.model, model.num_classes)
+    single.set_weights(model.get_weights())
+    record = zoo.register(
+        single, make_record(experiment, row, test.videos.classes, command)
+    )
+    loaded = zoo.load(record.name)
+    clip = experiment.clip_spec.normalize(_first_views(test))
+    predicted, expected = (
+        keras.ops.convert_to_numpy(m(clip)) for m in (loaded, model)
+    )
+    difference = np.abs(predicted - expected).max()
+    if difference > TOLERANCE:
+        raise RuntimeError(
+            f"The model loaded as {record.name!r} predicts differently: the "
+            f"largest difference is {difference}"
+        )
+    return record
+
+
+def make_record(experiment, row, classes, command):
+    """Returns the record of a trained model.
+
+    Args:
+        experiment: A `nonlocal_keras.training.experiments.Experiment`.
+        row: The `nonlocal_keras.training.report.Row` of the model.
+        classes: Tuple of strings, the names of the classes.
+        command: String, the command that trains it.
+
+    Returns:
+        Dictionary of the fields that `zoo.register` takes.
+    """
+    spec = experiment.clip_spec
+    return {
+        "name": f"{row.model}_{experiment.dataset}.local",
+        "description": row.description,
+        "source": "trained by train.py of nonlocal-keras",
+        "licence": "Apache-2.0",
+        "parameters": row.parameters,
+        "macs": row.macs,
+        "input": {**spec.to_config(), "channels": "RGB"},
+        "views": {
+            "clips": experiment.test_clips,
+            "crops": experiment.test_crops,
+            "size": spec.size,
+            "window": None,
+            "average": "probabilities",
+        },
+        "labels": classes,
+        "metrics": {
+            "dataset": experiment.dataset,
+            "top1": row.top1,
+            "interval": list(row.interval),
+            "videos": row.videos,
+            "protocol": row.protocol,
+            "command": command,
+        },
+    }
+
+
+def _first_views(test):
+    """Returns the views of the first video that can be read."""
+    found = map(test.test_views, range(len(test.videos)))
+    return next(views for views in found if views is not None)

@@ -1,0 +1,144 @@
+"""Trains classifiers of clips: the model, its loss, its clips, its accuracy."""
+
+import pathlib
+import time
+
+import keras
+from absl import logging
+
+from nonlocal_keras import models
+from nonlocal_keras.data import dataset
+from nonlocal_keras.evaluation.accuracy import compile_predict
+from nonlocal_keras.evaluation.accuracy import evaluate
+from nonlocal_keras.training import checkpoints
+from nonlocal_keras.training import loop
+from nonlocal_keras.training import optimizers
+from nonlocal_keras.training import run_folder
+
+
+def train(
+    experiment,
+    name,
+    strategy,
+    training,
+    validation,
+    model_dir,
+    resume=True,
+    say=logging.info,
+):
+    """Trains one model and returns it with the final weights.
+
+    Args:
+        experiment: A `nonlocal_keras.training.experiments.Experiment`.
+        name: String, one of `experiment.models`.
+        strategy: A `tf.distribute.Strategy`.
+        training: A `nonlocal_keras.data.ClipReader`.
+        validation: A `nonlocal_keras.data.ClipReader`, or `None`.
+        model_dir: Path of the folder for checkpoints and logs.
+        resume: Boolean, whether to go on from the newest checkpoint; if not,
+            a run that is there is put aside. Defaults to `True`.
+        say: Function that shows a line of text to the user. Defaults to the
+            log.
+
+    Returns:
+        A tuple of the `nonlocal_keras.models.VideoClassifier` and the seconds
+        spent in this call.
+
+    Raises:
+        ValueError: If the folder holds a run with other settings or videos.
+        FloatingPointError: If the loss or a variable is no finite number.
+            The checkpoints before that are kept.
+    """
+    directory = pathlib.Path(model_dir) / name
+    run_folder.claim(
+        directory,
+        experiment,
+        training.videos,
+        validation and validation.videos,
+        resume,
+        say,
+    )
+    keras.utils.set_random_seed(experiment.seed)
+    start = time.monotonic()
+    with strategy.scope():
+        model = build_model(
+            experiment,
+            name,
+            len(training.videos.classes),
+            synchronized=strategy.num_replicas_in_sync > 1,
+        )
+        # The loss is taken from logits: exact where probabilities saturate.
+        trainee = model.logits
+        trainee.compile(
+            optimizer=optimizers.make_optimizer(experiment),
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            metrics=[keras.metrics.SparseCategoricalAccuracy(name="top1")],
+            # Replicas of a compiled step fail under MirroredStrategy.
+            jit_compile=False,
+        )
+    say(f"{name}: {model.backbone.describe()}")
+    loop.fit(
+        name,
+        trainee,
+        lambda done: dataset.training_dataset(
+            training, experiment.batch_size, start_step=done
+        ),
+        directory,
+        experiment.steps,
+        experiment.epochs,
+        strategy,
+        validation and Validation(validation),
+        say,
+    )
+    return model, time.monotonic() - start
+
+
+def build_model(experiment, name, classes, synchronized=False):
+    """Returns the classifier of an experiment with new weights.
+
+    Args:
+        experiment: An `Experiment`.
+        name: String, a name for `nonlocal_keras.models.from_name`.
+        classes: Integer, the number of classes.
+        synchronized: Boolean, whether replicas share batch statistics.
+            Defaults to `False`.
+
+    Returns:
+        A `nonlocal_keras.models.VideoClassifier`.
+    """
+    spec = experiment.clip_spec
+    l2 = None
+    if experiment.optimizer == "sgd" and experiment.weight_decay:
+        l2 = keras.regularizers.L2(experiment.weight_decay / 2)
+    backbone = models.from_name(
+        name,
+        family=experiment.family,
+        input_shape=(spec.frames, spec.size, spec.size, 3),
+        synchronized=synchronized,
+        kernel_regularizer=l2,
+    )
+    return models.VideoClassifier(
+        backbone, classes, dropout=experiment.dropout, name=name
+    )
+
+
+class Validation(keras.callbacks.Callback):
+    """Adds `val_top1` to the logs of an epoch, before others read them.
+
+    Args:
+        reader: A `nonlocal_keras.data.ClipReader`.
+    """
+
+    def __init__(self, reader):
+        super().__init__()
+        self.reader = reader
+        self.predict = None
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.predict = self.predict or compile_predict(self.model)
+        try:
+            result = evaluate(self.predict, self.reader, progress=False)
+        except FloatingPointError as error:
+            step = checkpoints.steps_done(self.model)
+            raise FloatingPointError(f"after step {step} {error}") from None
+        logs["val_top1"] = result.top1
