@@ -12,10 +12,13 @@ _COUNTS = {b"stsz": 8, b"trun": 4}
 
 
 def declared_samples(file):
-    """Gives how many samples the boxes of a file declare together.
+    """Returns how many samples the boxes of a file declare together.
 
     Args:
         file: Binary file, of any format; others than MP4 declare none.
+
+    Returns:
+        Integer.
     """
     end = file.seek(0, 2)
     return _samples(file, 0, end, depth=0)

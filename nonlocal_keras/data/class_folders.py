@@ -28,7 +28,7 @@ def read(root):
     suffix is none of a video, videos beside the class folders, empty folders.
 
     Args:
-        root: Path of the folder.
+        root: String or path of the folder.
 
     Returns:
         List of `Row` with paths relative to `root`, sorted.

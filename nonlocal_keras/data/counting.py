@@ -31,7 +31,14 @@ KEY_DISTANCE = 8
 
 
 def count(path):
-    """Gives the `FrameIndex` of a file, counted anew."""
+    """Returns the `FrameIndex` of a file, counted anew.
+
+    Args:
+        path: String or path of a video file.
+
+    Raises:
+        VideoError: If it is no video, or too damaged.
+    """
     with video_file.errors_named(path, "not a readable video"):
         with open(path, "rb") as file:
             declared = box_tables.declared_samples(file)
@@ -50,7 +57,7 @@ def count(path):
 
 
 def _by_packets(container, stream):
-    """Indexes without decoding, or gives `None` where that is not sure."""
+    """Indexes without decoding; `None` where that is not sure."""
     if container.format.name.split(",")[0] not in TIMED:
         return None
     promise, first = _promises(stream), None
@@ -143,7 +150,7 @@ def _index(stream, first, times, keys, damage=None):
 
 
 def _rate(stream, times):
-    """Gives the rate that the file tells, if its times do not belie it."""
+    """Returns the rate that the file tells, if its times agree."""
     told = float(stream.average_rate or 0)
     if times and len(times) > 1:
         span = (times[-1] - times[0]) * float(stream.time_base)
@@ -154,7 +161,7 @@ def _rate(stream, times):
 
 
 def _compact(times):
-    """Gives the times as a `range` where frames have a constant rate."""
+    """Returns the times, a `range` where frames have a constant rate."""
     step = times[1] - times[0] if len(times) > 1 else 1
     even = range(times[0], times[0] + step * len(times), step)
     return even if times == list(even) else array.array("q", times)

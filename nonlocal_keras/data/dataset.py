@@ -5,7 +5,7 @@ from nonlocal_keras.data import feed
 
 
 def training_dataset(reader, batch_size, start_step=0, steps=None):
-    """Gives batches of training clips from a given step on.
+    """Returns batches of training clips from a given step on.
 
     The clips are read by threads of their own. An error or Ctrl-C inside
     `fit()` ends it at once, while they still decode.
@@ -20,9 +20,10 @@ def training_dataset(reader, batch_size, start_step=0, steps=None):
     Args:
         reader: A `ClipReader`.
         batch_size: Integer, clips per batch over all replicas.
-        start_step: Integer, number of batches that are already done.
+        start_step: Integer, number of batches that are already done. Defaults
+            to `0`.
         steps: Integer, number of batches. `None` for no end; `fit()` then
-            needs `steps_per_epoch`.
+            needs `steps_per_epoch`. Defaults to `None`.
 
     Returns:
         A `tf.data.Dataset` of normalized float32 clips `(batch, frames, size,

@@ -26,7 +26,8 @@ class VideoInfo:
         frames: Integer, number of frames that decode and are shown.
         frame_rate: Float, average number of frames per second; `None` if the
             file does not tell.
-        width, height: Integers, size of the frames as they are shown.
+        width: Integer, width in pixels of the frames as they are shown.
+        height: Integer, their height.
     """
 
     frames: int
@@ -36,7 +37,7 @@ class VideoInfo:
 
 
 def video_info(path):
-    """Gives the number, rate and size of the frames of a video.
+    """Returns the number, rate and size of the frames of a video.
 
     Example:
 
@@ -61,7 +62,17 @@ def video_info(path):
 
 
 def count_frames(path):
-    """Counts the frames of a video; see `video_info`."""
+    """Counts the frames of a video; see `video_info`.
+
+    Args:
+        path: String or path of a video file.
+
+    Returns:
+        Integer.
+
+    Raises:
+        VideoError: As `video_info`.
+    """
     return index_frames(path).frames
 
 
@@ -82,11 +93,12 @@ def read_frames(path, indices, short_side=None):
 
     Args:
         path: String or path of a video file.
-        indices: Sequence of frame indices, in any order, repeated or not.
+        indices: Sequence of integers, numbers of frames from 0, in any
+            order, repeated or not.
         short_side: Integer, the shorter side in pixels after scaling; the
             longer side keeps the aspect ratio. A function of the width and
             height of a frame, such as `ClipSpec.scaling()`, gives any other
-            size. `None` for no scaling.
+            size. `None` for no scaling. Defaults to `None`.
 
     Returns:
         uint8 array of shape `(len(indices), height, width, 3)`.

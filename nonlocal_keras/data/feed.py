@@ -34,15 +34,16 @@ _closing = queue.SimpleQueue()
 
 
 class Feed:
-    """Gives each iterator of a dataset the same batches.
+    """Feeds each iterator of a dataset the same batches.
 
     Args:
         compute: Function from the number of an item to a tuple of arrays,
             called by several threads at once.
         item: Tuple of `tf.TensorSpec`, of one item.
         batch_size: Integer, items per batch.
-        first: Integer, number of the first item.
-        steps: Integer, number of batches. `None` for no end.
+        first: Integer, number of the first item. Defaults to `0`.
+        steps: Integer, number of batches. `None` for no end. Defaults to
+            `None`.
 
     Attributes:
         errors: List of what `compute` has raised. An iterator raises it as
@@ -60,7 +61,7 @@ class Feed:
         ]
 
     def dataset(self):
-        """Gives the batches as a `tf.data.Dataset`."""
+        """Returns the batches as a `tf.data.Dataset`."""
         import tensorflow as tf
 
         with tf.device("CPU:0"):
@@ -100,7 +101,7 @@ def _generator_dataset(specs, begin, take, end):
 
 
 def _functions(door, specs):
-    """What an iterator does when it begins, takes a batch, and ends.
+    """Returns what an iterator does at its begin, for a batch, at its end.
 
     Operations of TensorFlow only: some run while the interpreter is locked.
     """
@@ -199,7 +200,7 @@ class _Producer(threading.Thread):
         self.channel.close(cancel_pending_enqueues=True)
 
     def _serve(self, tasks):
-        """Puts all batches, and gives the reason why there are no more."""
+        """Puts all batches; returns the reason why there are no more."""
         try:
             for batch in self._batches(tasks):
                 self._put(batch, "")

@@ -21,18 +21,20 @@ class FrameIndex:
 
     Attributes:
         frames: Integer, number of frames.
-        width, height: Integers, size of the first frame as it is shown; all
+        width: Integer, width in pixels of the first frame as it is shown; all
             others are scaled to it.
+        height: Integer, its height.
         frame_rate: Float, average number of frames per second; `None` if the
             file does not tell.
         orientation: Tuple of 3 booleans: how frames are turned to be shown;
-            see `picture.orientation`.
-        times: Increasing time stamps of the frames; `None` where frames have
-            none or not their own, so that they can only be counted from the
-            start.
-        keys: Increasing tuples `(frame, time, size)` of the packets from
-            which decoding may begin.
-        damage: String that says what cannot be decoded, or `None`.
+            see `picture.orientation`. Defaults to `(False, False, False)`.
+        times: Sequence of increasing integers, the time stamps of the frames;
+            `None` where frames have none or not their own, so that they can
+            only be counted from the start. Defaults to `None`.
+        keys: Tuple of increasing tuples `(frame, time, size)` of the packets
+            from which decoding may begin. Defaults to `()`.
+        damage: String that says what cannot be decoded, or `None`. Defaults
+            to `None`.
     """
 
     frames: int
@@ -45,10 +47,13 @@ class FrameIndex:
     damage: str | None = None
 
     def key_before(self, frame):
-        """Gives the last packet from which a frame can be decoded, or `None`.
+        """Returns the last packet from which a frame can be decoded.
 
         Args:
             frame: Integer, number of the frame.
+
+        Returns:
+            One of `keys`, or `None`.
         """
         place = bisect.bisect_right(self.keys, (frame, float("inf")))
         return self.keys[place - 1] if place else None
@@ -68,7 +73,8 @@ class IndexCache:
 
     Args:
         build: Function from a path to its `FrameIndex`.
-        limit: Integer, bytes of all indices together.
+        limit: Integer, bytes of all indices together. Defaults to
+            `CACHE_BYTES`.
     """
 
     def __init__(self, build, limit=CACHE_BYTES):
@@ -87,13 +93,13 @@ class IndexCache:
                 if index is not None:
                     self._kept.move_to_end(key)
             if index is None:
-                index = self._built(path)
+                index = self._build_or_error(path)
                 self._keep(key, index)
         if isinstance(index, Exception):
             raise video_file.VideoError(str(index))
         return index
 
-    def _built(self, path):
+    def _build_or_error(self, path):
         try:
             index = self._build(path)
         except video_file.VideoError as error:

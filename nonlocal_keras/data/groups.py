@@ -24,7 +24,7 @@ def hold_out(rows, seed):
 
     Args:
         rows: List of `nonlocal_keras.data.labels.Row`.
-        seed: Integer.
+        seed: Integer, of the order of the sources.
 
     Returns:
         A tuple of the list of rows for training, the list of those held out,
@@ -91,7 +91,7 @@ def _tells_sources(groups):
 
 
 def _choose(groups, seed):
-    """The names of the groups that are held out."""
+    """Returns the names of the groups that are held out."""
     counts = {
         name: collections.Counter(row.label for row in rows)
         for name, rows in groups.items()

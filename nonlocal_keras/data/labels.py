@@ -14,9 +14,11 @@ class Row:
 
     Attributes:
         path: String, the path of the file.
-        label: String.
+        label: String, as it is written.
         line: Integer, the line of the list; `None` for a class folder.
-        split: `"train"`, `"val"`, `"test"` or `None` for no word about it.
+            Defaults to `None`.
+        split: String, `"train"`, `"val"` or `"test"`; `None` for no word
+            about it. Defaults to `None`.
     """
 
     path: str
@@ -26,7 +28,7 @@ class Row:
 
 
 def name_classes(rows, source):
-    """Gives the classes that labels name, in their order.
+    """Returns the classes that labels name, in their order.
 
     Names of classes are sorted; numbers that name folders are sorted as
     numbers. In a list, labels that are integers from 0 are indices, also of
@@ -69,7 +71,7 @@ def name_classes(rows, source):
 
 
 def to_indices(rows, classes, source, by_number=True):
-    """Gives the index of the class of each row.
+    """Returns the index of the class of each row.
 
     Args:
         rows: List of `Row`.
@@ -77,6 +79,7 @@ def to_indices(rows, classes, source, by_number=True):
         source: String, named in errors.
         by_number: Boolean, whether labels of a list that are integers, none
             of which is a name in `classes`, are indices into `classes`.
+            Defaults to `True`.
 
     Returns:
         List of integers.
@@ -110,6 +113,9 @@ def refuse_two_labels(rows, identities, indices, classes, source):
         indices: List of integers, the class of each row.
         classes: Sequence of class names.
         source: String, named in errors.
+
+    Raises:
+        ValueError: If a file has two labels.
     """
     seen, twice = {}, []
     for row, identity, index in zip(rows, identities, indices):

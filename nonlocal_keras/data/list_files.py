@@ -31,7 +31,7 @@ def read(path):
     """Reads the rows of a list.
 
     Args:
-        path: Path of the file.
+        path: String or path of the file.
 
     Returns:
         List of `Row`; paths are as written.
@@ -55,7 +55,7 @@ def read(path):
 
 
 def _find_header(line, path):
-    """The separator and the columns of a first line that names columns."""
+    """Returns separator and columns of a line that names columns."""
     wrong = None
     for separator in (*_SEPARATORS, " "):
         fields = _split(line, separator)
@@ -137,7 +137,7 @@ def _split_name(value, number, line, path):
 
 
 def _rows_by_separator(lines, path):
-    """Rows of `(number, path, label)` of a list without a header."""
+    """Returns `(number, path, label)` of each line without a header."""
     tried = {
         separator: [_pair(line, separator) for _, line in lines]
         for separator in _SEPARATORS
@@ -185,7 +185,7 @@ def _pair(line, separator):
 
 
 def _pair_by_blank(line):
-    """The path, the label, and whether a number of frames stood between.
+    """Returns path, label, and whether a number of frames stood between.
 
     Paths and labels may hold blanks: the path ends at the one place where a
     suffix of videos is followed by a blank.
@@ -219,7 +219,7 @@ def _refuse_mixed_numbers(triples, lines, path):
 
 
 def _split(line, separator):
-    """The fields without blanks around; `None` if quotes are unbalanced."""
+    """Returns fields without blanks; `None` if quotes are unbalanced."""
     try:
         (fields,) = csv.reader(
             [line], delimiter=separator, skipinitialspace=True, strict=True

@@ -73,7 +73,7 @@ def draw_relation(seed):
 
 
 def _pair(rng, colours):
-    """Two colours, equal in half of the cases, each uniform on its own."""
+    """Draws two colours, equal in half of the cases, each uniform."""
     first = int(rng.integers(colours))
     if rng.integers(2):
         return first, first
@@ -91,8 +91,9 @@ def draw_clip(seed, relation=None):
 
     Args:
         seed: Integer; the same seed gives the same clip.
-        relation: Tuple as given by `draw_relation`, to draw another relation
-            with the same places, shades and noise. `None` for that of `seed`.
+        relation: Tuple as `draw_relation` returns it, to draw another
+            relation with the same places, shades and noise. `None` for that
+            of `seed`. Defaults to `None`.
 
     Returns:
         Tuple of the frames, uint8 `(16, 36, 36, 3)`, and the label, an index
@@ -125,8 +126,9 @@ def render(root, sizes=None, workers=None):
     Args:
         root: String or path: files go to `root/{split}/{class}/{seed}.mp4`.
         sizes: Dictionary with the numbers of `"train"`, `"val"` and `"test"`
-            clips. `None` for 6000, 500 and 2000.
+            clips. `None` for 6000, 500 and 2000. Defaults to `None`.
         workers: Integer, number of processes. `None` for all processors.
+            Defaults to `None`.
 
     Raises:
         ValueError: If `root` holds another version or other sizes, or files
@@ -182,7 +184,7 @@ def require_own(root):
     in the folder; without them, nothing.
 
     Args:
-        root: Path.
+        root: A `pathlib.Path` of the folder.
 
     Raises:
         ValueError: If files of others lie in the folder.
@@ -267,7 +269,7 @@ def _background(rng):
 
 
 def _smooth(rng, cells, channels):
-    """A random map between -1 and 1, bilinear between `cells` points."""
+    """Draws a map between -1 and 1, bilinear between `cells` points."""
     coarse = rng.uniform(-1.0, 1.0, (cells, cells, channels))
     at = np.linspace(0, cells - 1.001, SIZE)
     low = at.astype(int)
@@ -289,7 +291,7 @@ def _badge(rng, frames, hue, core):
 
 
 def _distance(rng, centre, radius):
-    """Distances to the centre (T, H, W), 1 on the outline of the badge."""
+    """Returns distances to the centre (T, H, W), 1 on the outline."""
     x = (_GRID[None, None, :] - centre[:, 0, None, None]) / radius
     y = (_GRID[None, :, None] - centre[:, 1, None, None]) / radius
     angle = rng.uniform(0, np.pi)

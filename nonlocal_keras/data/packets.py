@@ -24,9 +24,9 @@ class Promise:
 
     Attributes:
         one_frame: Boolean, whether it is sure to give one frame to be shown,
-            unless it is damaged inside.
+            unless it is damaged inside. Defaults to `False`.
         clean: Boolean, whether what follows it in display order decodes
-            without anything before it.
+            without anything before it. Defaults to `False`.
     """
 
     one_frame: bool = False
@@ -34,7 +34,7 @@ class Promise:
 
 
 def reader(codec, extradata):
-    """Gives the function from a packet to its `Promise`.
+    """Returns the function from a packet to its `Promise`.
 
     Args:
         codec: String, ffmpeg's name of the codec.
@@ -57,7 +57,7 @@ def _key(promise, packet):
 
 
 def _by_length(codec, extradata):
-    """Gives the splitter of units that follow their length, as in MP4."""
+    """Returns the splitter of units that follow their length (MP4)."""
     place = 4 if codec == "h264" else 21
     if len(extradata) <= place or extradata[0] != 1:
         return None

@@ -11,25 +11,36 @@ MAX_SCALED_PIXELS = 2**24
 
 
 def shown_size(frame, orientation):
-    """Gives the width and height of a frame as a player shows it.
+    """Returns the width and height of a frame as a player shows it.
 
     The display matrix counts, the aspect ratio of pixels does not: copies of
     Kinetics that were scaled to 340 x 256 say that their pixels are 64:51, and
     the published networks were trained, as OpenCV and decord read, on what is
     stored.
+
+    Args:
+        frame: An `av.VideoFrame`.
+        orientation: Tuple, as `orientation` returns it.
+
+    Returns:
+        Tuple of 2 integers, in pixels.
     """
     size = frame.width, frame.height
     return size[::-1] if orientation[0] else size
 
 
 def target_size(path, width, height, scaling):
-    """Gives the width and height to which the frames of a video are scaled.
+    """Returns the width and height to which the frames of a video are scaled.
 
     Args:
         path: String or path of the file, for the error.
-        width, height: Integers, size of the video as it is shown.
+        width: Integer, width of the video as it is shown, in pixels.
+        height: Integer, its height.
         scaling: Integer, the shorter side; or a function of width and height;
             or `None` for no scaling.
+
+    Returns:
+        Tuple of 2 integers, in pixels.
 
     Raises:
         VideoError: If the frames are so long and narrow that scaled ones
@@ -48,13 +59,17 @@ def target_size(path, width, height, scaling):
 
 
 def to_rgb(reformatter, frame, width, height, orientation):
-    """Gives a frame as it is shown, uint8 `(height, width, 3)`.
+    """Returns a frame as it is shown.
 
     Args:
-        reformatter: `av.video.reformatter.VideoReformatter`.
-        frame: `av.VideoFrame`.
-        width, height: Integers, size after turning and scaling.
-        orientation: As `orientation` gives it.
+        reformatter: An `av.video.reformatter.VideoReformatter`.
+        frame: An `av.VideoFrame`.
+        width: Integer, width after turning and scaling, in pixels.
+        height: Integer, height after turning and scaling.
+        orientation: Tuple, as `orientation` returns it.
+
+    Returns:
+        uint8 RGB array `(height, width, 3)`.
     """
     turned, mirrored, upside_down = orientation
     if turned:
@@ -71,17 +86,17 @@ def to_rgb(reformatter, frame, width, height, orientation):
 
 
 def orientation(frame):
-    """Gives whether rows become columns, and what is mirrored after that.
+    """Returns whether rows become columns, and what is mirrored then.
 
     Of other angles than quarter turns the nearest is taken. Asked of the first
     frame alone: PyAV keeps a frame whose side data were looked at, and its
     memory, until the next round of the garbage collector.
 
     Args:
-        frame: `av.VideoFrame`.
+        frame: An `av.VideoFrame`.
 
     Returns:
-        Tuple of booleans: whether rows become columns, whether left and right
+        Tuple of 3 booleans: whether rows become columns, whether left and right
         are exchanged then, and whether top and bottom are.
     """
     from av.sidedata.sidedata import Type

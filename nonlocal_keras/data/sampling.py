@@ -9,7 +9,7 @@ import numpy as np
 
 
 def clip_indices(start, frames, stride, total, ratio=None):
-    """Gives the frame indices of a clip.
+    """Returns the frame indices of a clip.
 
     Indices past the end wrap around to the beginning, as in the authors'
     release, so that a video shorter than a clip still fills it. A clip that
@@ -22,14 +22,15 @@ def clip_indices(start, frames, stride, total, ratio=None):
     array([2, 4, 0, 2])
 
     Args:
-        start: Number, index of the first frame.
+        start: Integer or Float, index of the first frame.
         frames: Integer, number of frames in the clip.
         stride: Integer, distance between two frames of the clip. `None` for
             `total / frames`: the clip spreads over the whole video, as for
             the models with a temporal shift.
         total: Integer, number of frames in the video.
         ratio: Float, frame rate of the video over that for which `stride` is
-            meant, for a clip that counts time. `None` counts frames.
+            meant, for a clip that counts time. `None` counts frames. Defaults
+            to `None`.
 
     Returns:
         Integer array of shape `(frames,)`.
@@ -44,11 +45,19 @@ def clip_indices(start, frames, stride, total, ratio=None):
 
 
 def spread(first, last, number):
-    """Gives positions from the first to the last, rounded as PyTorch does.
+    """Returns positions from the first to the last, rounded as by PyTorch.
 
     `torch.linspace` computes in single precision, from both ends, and rounds
     once. At 25 frames per second one video in twelve has a position that is an
     integer but for that, and would be one frame off.
+
+    Args:
+        first: Float, the first position.
+        last: Float, the last position.
+        number: Integer, number of positions.
+
+    Returns:
+        float32 array `(number,)`.
     """
     first, last = np.float32(first), np.float32(last)
     step = float((last - first) / np.float32(max(number - 1, 1)))
@@ -61,7 +70,13 @@ def spread(first, last, number):
 
 
 def span(frames, stride, ratio=None):
-    """Gives the length of a clip in frames of the video, see `clip_indices`."""
+    """Returns the length of a clip in frames of the video.
+
+    Args:
+        frames: Integer, see `clip_indices`.
+        stride: Integer, see `clip_indices`.
+        ratio: Float, see `clip_indices`. Defaults to `None`.
+    """
     if ratio is None:
         return frames * stride
     return max(frames * stride * ratio, 1.0)
@@ -71,8 +86,11 @@ def random_start(rng, frames, stride, total, ratio=None):
     """Draws the start of a training clip, uniform over all that fit.
 
     Args:
-        rng: `numpy.random.Generator`.
-        frames, stride, total, ratio: As for `clip_indices`.
+        rng: A `numpy.random.Generator`.
+        frames: Integer, see `clip_indices`.
+        stride: Integer, see `clip_indices`.
+        total: Integer, see `clip_indices`.
+        ratio: Float, see `clip_indices`. Defaults to `None`.
 
     Returns:
         Integer; 0 if the video is shorter than the clip. For a clip that is
@@ -88,10 +106,13 @@ def random_start(rng, frames, stride, total, ratio=None):
 
 
 def middle_start(frames, stride, total, ratio=None):
-    """Gives the start of the clip in the middle of a video.
+    """Returns the start of the clip in the middle of a video.
 
     Args:
-        frames, stride, total, ratio: As for `clip_indices`.
+        frames: Integer, see `clip_indices`.
+        stride: Integer, see `clip_indices`.
+        total: Integer, see `clip_indices`.
+        ratio: Float, see `clip_indices`. Defaults to `None`.
 
     Returns:
         Integer; a float for a clip that is spread over the video.
@@ -102,18 +123,22 @@ def middle_start(frames, stride, total, ratio=None):
 
 
 def crop_offsets(crops, height, width, size):
-    """Gives the top left corners of the test crops of a frame.
+    """Returns the top left corners of the test crops of a frame.
 
-    One crop stands in the centre; three are spread along the longer side;
-    ten are the centre and the corners, each of them once more mirrored.
+    One crop stands in the center; three are spread along the longer side;
+    ten are the center and the corners, each of them once more mirrored.
 
     Args:
-        crops: 1, 3 or 10.
-        height, width: Integers, size of the frame in pixels.
+        crops: Integer, 1, 3 or 10.
+        height: Integer, height of the frame in pixels.
+        width: Integer, width of the frame in pixels.
         size: Integer, side of the crop in pixels.
 
     Returns:
-        List of `(top, left)`; five for ten crops.
+        List of tuples `(top, left)`; five for ten crops.
+
+    Raises:
+        ValueError: For another number of crops.
     """
     if crops not in (1, 3, 10):
         raise ValueError(f"`crops` must be 1, 3 or 10. Received: crops={crops}")

@@ -6,13 +6,17 @@ import functools
 
 @functools.lru_cache
 def scaled(width, height, short_side, nearest=False):
-    """Gives the width and height at which the shorter side has a length.
+    """Returns the width and height at which the shorter side has a length.
 
     Args:
-        width, height: Integers, size of the frame in pixels.
+        width: Integer, width of the frame in pixels.
+        height: Integer, its height.
         short_side: Integer, the shorter side after scaling.
         nearest: Boolean, whether the longer side is rounded to the nearest
-            pixel (mmaction2) and not down (all others).
+            pixel (mmaction2) and not down (all others). Defaults to `False`.
+
+    Returns:
+        Tuple of 2 integers.
     """
     ratio = short_side / min(width, height)
     slack = 0.5 if nearest else 1e-6
@@ -36,8 +40,9 @@ class Scaling:
     Attributes:
         short_side: Integer, the shorter side after scaling, in pixels.
         resize: Tuple `(width, height)` to which frames of any size are
-            stretched first, or `None` to keep their aspect ratio.
-        nearest: As for `scaled`.
+            stretched first, or `None` to keep their aspect ratio. Defaults to
+            `None`.
+        nearest: Boolean, as for `scaled`. Defaults to `False`.
     """
 
     short_side: int

@@ -41,7 +41,7 @@ def open_splits(root, seed):
     validation videos are the test; without `val`, the test videos validate.
 
     Args:
-        root: String or path.
+        root: String or path of the folder or list.
         seed: Integer, of the videos that are held out.
 
     Returns:

@@ -7,14 +7,14 @@ from absl import logging
 
 
 def read_lines(path):
-    """Gives the lines of a file of text.
+    """Returns the lines of a file of text.
 
     UTF-8 and UTF-16 are known by their mark or by their bytes. What is
     neither is read as Windows-1252, the Latin-1 of Windows, which is said in
     the log. Lines end as on any system.
 
     Args:
-        path: Path of the file.
+        path: A `pathlib.Path` of the file.
 
     Returns:
         List of strings without line ends.

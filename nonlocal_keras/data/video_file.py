@@ -30,7 +30,7 @@ class VideoError(ValueError):
 
 @contextlib.contextmanager
 def open_video(path):
-    """Opens a file, and gives its container and main video stream.
+    """Opens a file and yields its container and main video stream.
 
     The main stream is the one that ffmpeg chooses; the picture of a cover is
     none.
@@ -60,7 +60,14 @@ def open_video(path):
 
 
 def require_file(path):
-    """Raises `VideoError` unless a path is that of a regular file."""
+    """Raises `VideoError` unless a path is that of a regular file.
+
+    Args:
+        path: String or path.
+
+    Returns:
+        An `os.stat_result`.
+    """
     try:
         found = os.stat(path)
     except (OSError, ValueError) as error:  # ValueError: a zero byte.
@@ -82,6 +89,10 @@ def errors_named(path, what):
 
     Around calls of PyAV alone: its errors are of many classes, from its own to
     those of Python for text, arithmetic and memory.
+
+    Args:
+        path: String or path of the file.
+        what: String, what is wrong if it raises.
     """
     try:
         yield
@@ -98,11 +109,12 @@ def decoded(container, stream, begin=None, until_frame=False):
     ends the stream; what the decoder still holds comes out.
 
     Args:
-        container, stream: As `open_video` gives them.
+        container: Container that `open_video` yields.
+        stream: Stream that `open_video` yields.
         begin: Function that says of a packet whether decoding begins with it.
-            `None` for the first one.
+            `None` for the first one. Defaults to `None`.
         until_frame: Boolean, whether packets after the first frame are only
-            read.
+            read. Defaults to `False`.
 
     Yields:
         Tuples of a packet, the list of its frames and its error or `None`. The

@@ -20,8 +20,9 @@ class VideoList:
         labels: Tuple of integers, indices into `classes`.
         classes: Tuple of strings.
         missing: Tuple of strings, listed files that do not exist; they are
-            not among `paths`.
-        root: String, the folder that relative paths started at.
+            not among `paths`. Defaults to `()`.
+        root: String, the folder that relative paths started at. Defaults to
+            `""`.
     """
 
     paths: tuple
@@ -58,9 +59,10 @@ def list_videos(source, classes=None, split=None):
         source: String or path of the folder or file.
         classes: Sequence of class names, which fixes their order, e.g. that
             of the training split; integer labels are indices into it. `None`
-            for the sorted names found.
-        split: `"train"`, `"val"` or `"test"`, to take only these lines of a
-            list with a column `split`. `None` for all lines.
+            for the sorted names found. Defaults to `None`.
+        split: String, `"train"`, `"val"` or `"test"`, to take only these
+            lines of a list with a column `split`. `None` for all lines.
+            Defaults to `None`.
 
     Returns:
         A `VideoList`, sorted by path. Files that are listed but do not exist
@@ -87,10 +89,13 @@ def read_rows(source):
     """Reads the rows of class folders or of a list.
 
     Args:
-        source: String or path.
+        source: String or path of the folder or file.
 
     Returns:
         List of `nonlocal_keras.data.labels.Row`, not empty.
+
+    Raises:
+        ValueError: If there is no video, or a line cannot be understood.
     """
     source = pathlib.Path(source)
     if not source.exists():
@@ -117,10 +122,14 @@ def from_rows(rows, source, classes, by_number=True):
         source: String or path of the folder or file of the rows.
         classes: Sequence of class names.
         by_number: Boolean, whether integer labels may be indices of
-            `classes` that have names.
+            `classes` that have names. Defaults to `True`.
 
     Returns:
         A `VideoList`.
+
+    Raises:
+        ValueError: If not one of the files exists, a video has two labels, or
+            a label is not in `classes`.
     """
     source = pathlib.Path(source)
     root = source if source.is_dir() else source.parent
@@ -160,10 +169,16 @@ def from_rows(rows, source, classes, by_number=True):
 
 
 def real_paths(paths):
-    """Gives the real path of each file, links followed.
+    """Returns the real path of each file, links followed.
 
     Folders are resolved once each: a list may hold hundreds of thousands of
     files, and a path has many parts.
+
+    Args:
+        paths: Sequence of strings.
+
+    Returns:
+        List of strings.
     """
     folders, found = {}, []
     for path in paths:

@@ -27,7 +27,7 @@ from nonlocal_keras.data import sampling
 
 
 def view_indices(rule, clips, frames, stride, total, fps=None, rate=None):
-    """Gives the frames of all test clips of a video.
+    """Returns the frames of all test clips of a video.
 
     Example:
 
@@ -44,9 +44,10 @@ def view_indices(rule, clips, frames, stride, total, fps=None, rate=None):
         stride: Integer, distance between two frames of a clip; `None` for a
             clip that is spread over the video, which is the same by all rules.
         total: Integer, number of frames in the video.
-        fps: Number, frames per second for which `stride` is meant: the clip
-            counts time. `None` counts frames.
-        rate: Number, frames per second of the video, if `fps` is given.
+        fps: Float, frames per second for which `stride` is meant: the clip
+            counts time. `None` counts frames. Defaults to `None`.
+        rate: Float, frames per second of the video, if `fps` is given.
+            Defaults to `None`.
 
     Returns:
         Integer array of shape `(clips, frames)`.
@@ -77,16 +78,21 @@ def view_indices(rule, clips, frames, stride, total, fps=None, rate=None):
 
 
 def view_corners(rule, crops, height, width, size):
-    """Gives the top left corners of the test crops of a frame.
+    """Returns the top left corners of the test crops of a frame.
 
     Args:
         rule: String, one of `nonlocal_keras.data.VIEW_RULES`.
-        crops: 1, 3 or 10, see `crop_offsets`.
-        height, width: Integers, size of the frame in pixels.
+        crops: Integer, 1, 3 or 10, see `crop_offsets`.
+        height: Integer, height of the frame in pixels.
+        width: Integer, width of the frame in pixels.
         size: Integer, side of the crop in pixels.
 
     Returns:
-        List of `(top, left)`; five for ten crops, which are mirrored as well.
+        List of tuples `(top, left)`; five for ten crops, which are mirrored
+        as well.
+
+    Raises:
+        ValueError: For an unknown rule, or another number of crops.
     """
     # It refuses other numbers of crops, for all rules.
     usual = sampling.crop_offsets(crops, height, width, size)

@@ -30,7 +30,7 @@ class StepCheckpoint(keras.callbacks.Callback):
 
     Args:
         directory: String or path of the folder of checkpoints.
-        keep: Integer, number of newest checkpoints to keep.
+        keep: Integer, number of newest checkpoints to keep. Defaults to `2`.
     """
 
     def __init__(self, directory, keep=2):
@@ -47,7 +47,7 @@ def save(directory, model, keep=2):
     Args:
         directory: Path of the folder, made if missing.
         model: A compiled `keras.Model` with a built optimizer.
-        keep: Integer.
+        keep: Integer, number of newest checkpoints to keep. Defaults to `2`.
 
     Returns:
         The path of the checkpoint.
@@ -128,12 +128,12 @@ def lock(model_dir):
 
 
 def checkpoints(directory):
-    """Gives the paths of the checkpoints of a folder, newest first."""
+    """Returns the paths of the checkpoints of a folder, newest first."""
     return [path for _, path in _found(directory)]
 
 
 def newest_step(directory):
-    """Gives the step of the newest checkpoint of a folder, 0 without one."""
+    """Returns the step of the newest checkpoint of a folder, or 0."""
     return next((step for step, _ in _found(directory)), 0)
 
 
@@ -185,7 +185,7 @@ def restore_newest(directory, model):
 
 
 def steps_done(model):
-    """Gives the number of updates that the optimizer has made."""
+    """Returns the number of updates that the optimizer has made."""
     return int(keras.ops.convert_to_numpy(model.optimizer.iterations))
 
 
@@ -200,7 +200,7 @@ def _seal(file):
 
 
 def _read(path):
-    """Gives the arrays of a whole checkpoint; raises for any other."""
+    """Returns the arrays of a whole checkpoint; raises for any other."""
     data = path.read_bytes()
     body, seal = memoryview(data)[:-_SEAL_BYTES], data[-_SEAL_BYTES:]
     if seal.startswith(_SEAL):

@@ -30,8 +30,11 @@ class Progress:
 
     Attributes:
         model_dir: Path of the folder of the run, `None` before it is known.
-        experiment: An `Experiment`.
-        resume: Boolean, whether the run was started to go on.
+            Defaults to `None`.
+        experiment: An `Experiment`, `None` before it is known. Defaults to
+            `None`.
+        resume: Boolean, whether the run was started to go on. Defaults to
+            `True`.
     """
 
     model_dir: pathlib.Path | None = None
@@ -61,7 +64,7 @@ class Progress:
         return f"{saved}. The same command{without} goes on from there"
 
     def after_divergence(self):
-        """The same, where the same command would end in the same way."""
+        """Says the same where the same command would end in the same way."""
         return (
             f"{self.saved() or 'Nothing is saved'}. With the same settings it "
             "would come again: lower --learning_rate, which is "
@@ -118,7 +121,7 @@ def _run(work, progress):
 
 
 def _explain(error):
-    """Gives an exit status and a reason; shows the trace of a fault."""
+    """Returns an exit status and a reason; shows the trace of a fault."""
     full = os.strerror(errno.ENOSPC)
     if not isinstance(error, OSError) and full in str(error):
         # As TensorFlow says it of its own files.

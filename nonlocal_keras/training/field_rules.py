@@ -104,7 +104,7 @@ OPTIONAL = {"resize": (340, 256), "fps": 30.0}
 
 
 def checked(name, value, usual):
-    """Gives a value that a user sets, in the type of its field.
+    """Returns a value that a user sets, in the type of its field.
 
     Args:
         name: String, the field.

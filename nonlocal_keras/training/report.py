@@ -9,7 +9,21 @@ from nonlocal_keras.analysis import macs
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One model of the comparison."""
+    """One model of the comparison.
+
+    Attributes:
+        model: String, name of the model.
+        description: String, what `VideoResNet.describe` says.
+        parameters: Integer, number of weights.
+        macs: Integer, multiply-adds per clip.
+        top1: Float between 0 and 1.
+        interval: Tuple of 2 floats, the 95% interval of `top1`.
+        top5: Float between 0 and 1.
+        videos: Integer, number of test videos that were read.
+        skipped: Integer, number of broken test videos.
+        protocol: String, how the test took its views.
+        seconds: Float, duration of the training.
+    """
 
     model: str
     description: str
@@ -25,13 +39,16 @@ class Row:
 
 
 def make_row(name, model, evaluation, seconds):
-    """Joins the cost of a model and its accuracy.
+    """Returns the cost of a model and its accuracy.
 
     Args:
         name: String, name of the model.
         model: A `VideoClassifier` with a known input shape.
         evaluation: A `nonlocal_keras.Evaluation`.
         seconds: Float, duration of the training.
+
+    Returns:
+        A `Row`.
     """
     cost = macs.total(macs.count(model))
     return Row(
@@ -50,7 +67,7 @@ def make_row(name, model, evaluation, seconds):
 
 
 def format_table(rows):
-    """Gives the comparison as a Markdown table.
+    """Returns the comparison as a Markdown table.
 
     Args:
         rows: List of `Row`.
@@ -72,7 +89,12 @@ def format_table(rows):
 
 
 def write_report(rows, model_dir):
-    """Writes `report.md` and `report.json` into a folder."""
+    """Writes `report.md` and `report.json` into a folder.
+
+    Args:
+        rows: List of `Row`.
+        model_dir: A `pathlib.Path` of the folder.
+    """
     text = json.dumps([dataclasses.asdict(row) for row in rows], indent=2)
     partial.write_text(model_dir / "report.md", format_table(rows) + "\n")
     partial.write_text(model_dir / "report.json", text + "\n")

@@ -1,14 +1,19 @@
-"""Builds the `tf.distribute` strategy that a flag names."""
+"""The devices of a run: the `tf.distribute` strategy that a flag names.
+
+One process trains on all of them: it reads all clips, and writes checkpoints
+and logs. Where several processes share a run, what tells them apart belongs
+here: which part of the clips is that of a process, and which one writes.
+"""
 
 STRATEGIES = ("one_device", "mirrored", "tpu")
 
 
 def make_strategy(name):
-    """Gives a strategy by name; call it once per process, before any model.
+    """Returns a strategy; call it once per process, before any model.
 
     Args:
-        name: `"one_device"`; `"mirrored"`, all GPUs of this machine or,
-            without a GPU, two logical CPU devices; `"tpu"`.
+        name: String, `"one_device"`; `"mirrored"`, all GPUs of this machine
+            or, without a GPU, two logical CPU devices; `"tpu"`.
 
     Returns:
         A `tf.distribute.Strategy`.
@@ -35,9 +40,23 @@ def make_strategy(name):
     return tf.distribute.MirroredStrategy(_logical_cpus(tf, 2))
 
 
+def count_replicas(strategy):
+    """Returns the number of devices that share each batch.
+
+    Args:
+        strategy: A `tf.distribute.Strategy`.
+    """
+    return strategy.num_replicas_in_sync
+
+
 def check_batch_size(strategy, batch_size):
-    """Raises `ValueError` if a batch cannot be shared by the replicas."""
-    replicas = strategy.num_replicas_in_sync
+    """Raises `ValueError` if a batch cannot be shared by the replicas.
+
+    Args:
+        strategy: A `tf.distribute.Strategy`.
+        batch_size: Integer, items per update over all replicas.
+    """
+    replicas = count_replicas(strategy)
     if batch_size % replicas:
         raise ValueError(
             f"`batch_size` must be a multiple of the {replicas} replicas. "

@@ -14,6 +14,7 @@ from nonlocal_keras.training import checkpoints
 from nonlocal_keras.training import loop
 from nonlocal_keras.training import optimizers
 from nonlocal_keras.training import run_folder
+from nonlocal_keras.training import strategies
 
 
 def train(
@@ -65,7 +66,7 @@ def train(
             experiment,
             name,
             len(training.videos.classes),
-            synchronized=strategy.num_replicas_in_sync > 1,
+            synchronized=strategies.count_replicas(strategy) > 1,
         )
         # The loss is taken from logits: exact where probabilities saturate.
         trainee = model.logits
