@@ -161,7 +161,7 @@ def test_a_dataset_collected_while_a_function_is_traced_adds_nothing_to_it():
 
 def start(*arguments, **environment):
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.fit_worker", *arguments],
+        [sys.executable, "-m", "tests.support.fit_worker", *arguments],
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -202,7 +202,7 @@ def test_jax_trains_on_the_dataset():
     code = (
         "import keras\n"
         "from nonlocal_keras import data\n"
-        "from tests import fit_worker\n"
+        "from tests.support import fit_worker\n"
         "model = keras.Sequential([keras.layers.Flatten(), "
         "keras.layers.Dense(2, activation='softmax')])\n"
         "model.compile('sgd', 'sparse_categorical_crossentropy')\n"
