@@ -13,7 +13,7 @@ from nonlocal_keras.data.scaling import Scaling
 class ClipSpec:
     """What a model takes: the clip and its normalization.
 
-    It is spelled here alone. Recipes of training hold one, and its serial
+    It is spelled here alone: recipes of training extend it, and its serial
     form (`to_config`) is the `preprocessing` of a model and, with `channels`,
     the `input` of a zoo record.
 
