@@ -187,13 +187,23 @@ class ClipSpec:
 
     def normalize(self, clips):
         """Returns float32 clips of uint8 clips, tensors or arrays."""
-        import keras
+        from keras import ops
 
-        return self.standardize(keras.ops.cast(clips, "float32"))
+        return self.standardize(
+            ops.cast(clips, "float32"), ops.convert_to_tensor
+        )
 
-    def standardize(self, pixels):
-        """Returns `(pixels / 255 - mean) / std` of floats of any library."""
-        return (pixels / 255.0 - np.float32(self.mean)) / np.float32(self.std)
+    def standardize(self, pixels, convert=np.asarray):
+        """Returns `(pixels / 255 - mean) / std` of floats of any library.
+
+        Args:
+            pixels: Tensor or array of floats whose last axis is RGB.
+            convert: Function from an array to a tensor of that library, for
+                one that takes no arrays of NumPy, as PyTorch on a GPU.
+                Defaults to `numpy.asarray`.
+        """
+        mean, std = (convert(np.float32(x)) for x in (self.mean, self.std))
+        return (pixels / 255.0 - mean) / std
 
 
 def _checked(frames):
