@@ -10,7 +10,8 @@ import math
 
 import keras
 
-from nonlocal_keras.layers.non_local import BaseNonLocal
+from nonlocal_keras.layers.base_non_local import BaseNonLocal
+from nonlocal_keras.models import graph
 
 _ONE_KERNEL = (
     keras.layers.Dense,
@@ -25,12 +26,12 @@ class LayerCost:
     """Cost of one layer for one sample.
 
     Attributes:
-        name: The name of the layer.
-        macs: Multiply-adds.
-        parameters: Trainable and frozen weights, without the statistics of
-            batch normalizations.
-        weights_only: Kernels only: no biases and no normalization, as the
-            paper counts parameters.
+        name: String, the name of the layer.
+        macs: Integer, the multiply-adds.
+        parameters: Integer, the trainable and frozen weights, without the
+            statistics of batch normalizations.
+        weights_only: Integer, the weights of kernels: no biases and no
+            normalization, as the paper counts parameters.
     """
 
     name: str
@@ -51,8 +52,8 @@ def count(model, input_shape=None):
 
     Args:
         model: A functional `keras.Model`.
-        input_shape: Tuple without the batch, e.g. `(32, 224, 224, 3)`. `None`
-            for the shape the model was built with.
+        input_shape: Tuple without the batch, e.g. `(32, 224, 224, 3)`.
+            Defaults to `None`, the shape the model was built with.
 
     Returns:
         A list of `LayerCost`, in the order of the layers.
@@ -72,12 +73,15 @@ def count(model, input_shape=None):
 
 
 def calls(model, input_shape=None):
-    """The calls of layers, as `[(layer, input shape, output shape), ...]`.
+    """Lists the calls of layers with their shapes for one sample.
 
     Args:
         model: A functional `keras.Model`; models in it are entered.
-        input_shape: Tuple without the batch, which counts as 1. `None` for
-            the shape the model was built with.
+        input_shape: Tuple without the batch, which counts as 1. Defaults to
+            `None`, the shape the model was built with.
+
+    Returns:
+        List of tuples `(layer, input shape, output shape)`.
 
     Raises:
         ValueError: If a size is unknown.
@@ -94,7 +98,14 @@ def calls(model, input_shape=None):
 
 
 def total(costs):
-    """Adds up a list of `LayerCost`."""
+    """Adds up the costs of layers.
+
+    Args:
+        costs: List of `LayerCost`.
+
+    Returns:
+        A `LayerCost` of the name `"total"`.
+    """
     return LayerCost(
         "total",
         sum(cost.macs for cost in costs),
@@ -104,11 +115,10 @@ def total(costs):
 
 
 def _walk(model, input_shape, found):
-    """Passes shapes through the graph; gives the output shape."""
-    if isinstance(model, keras.Sequential):
-        model = keras.Model(model.inputs, model.outputs)
+    """Passes shapes through the graph, and returns the output shape."""
+    model = graph.unwrap(model)
     shapes = {id(model.inputs[0]): input_shape}
-    for node in _calls(model):
+    for node in graph.calls(model):
         operation = node.operation
         inputs = [shapes[id(tensor)] for tensor in node.input_tensors]
         if hasattr(operation, "operations"):
@@ -118,14 +128,6 @@ def _walk(model, input_shape, found):
             found.append((operation, inputs[0], shape))
         shapes[id(node.output_tensors[0])] = shape
     return shapes[id(model.outputs[0])]
-
-
-def _calls(model):
-    """The calls of layers in this model, inputs before what needs them."""
-    for depth in sorted(model._nodes_by_depth, reverse=True):
-        for node in model._nodes_by_depth[depth]:
-            if not node.is_input:
-                yield node
 
 
 def _output_shape(layer, inputs):
@@ -161,13 +163,9 @@ def _cost(layer, input_shape, output_shape):
 
 
 def _non_local_macs(layer, input_shape):
-    _, scores = layer.compute_output_spec(
-        keras.KerasTensor(input_shape), return_attention_scores=True
-    )
-    *groups, queries, keys = scores.shape[1:]
-    groups = math.prod(groups)
-    pairs = groups * queries * keys
-    queries, keys = groups * queries, groups * keys
+    sets, queries, keys = count_positions(layer, input_shape)
+    pairs = sets * queries * keys
+    queries, keys = sets * queries, sets * keys
     channels, width = input_shape[layer._channel_axis], layer.g.units
     projected = keys if layer.pool_first else queries
     # g, W_z and the weighted sum of g.
@@ -178,3 +176,22 @@ def _non_local_macs(layer, input_shape):
     if layer.pairwise == "concatenation":
         return macs + (queries + keys) * width
     return macs + pairs * width
+
+
+def count_positions(layer, input_shape):
+    """Counts the positions of a non-local block, for one sample.
+
+    Args:
+        layer: A non-local layer.
+        input_shape: Tuple `(1, *positions, channels)`, in the data format of
+            the layer.
+
+    Returns:
+        Tuple of Integers: the sets of positions that attend to each other,
+        and the queries and the keys of one set.
+    """
+    _, scores = layer.compute_output_spec(
+        keras.KerasTensor(input_shape), return_attention_scores=True
+    )
+    *sets, queries, keys = scores.shape[1:]
+    return math.prod(sets), queries, keys

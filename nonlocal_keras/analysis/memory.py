@@ -1,12 +1,9 @@
 """Memory of the non-local operation, with and without its matrix."""
 
 import dataclasses
-import math
-
-import keras
 
 from nonlocal_keras.analysis import macs
-from nonlocal_keras.layers.non_local import BaseNonLocal
+from nonlocal_keras.layers.base_non_local import BaseNonLocal
 from nonlocal_keras.ops import relu_sum
 from nonlocal_keras.ops import softmax_mean
 from nonlocal_keras.ops import weighted_sum
@@ -18,12 +15,13 @@ class BlockMemory:
     """Largest intermediate values of one block for one sample, forward.
 
     Attributes:
-        name: The name of the layer.
-        queries: Queries in each set of positions.
-        keys: Keys in each set of positions.
-        matrix: Bytes of the affinities of all sets.
-        streamed: Bytes of what takes their place.
-        implementation: What the layer uses, `"matrix"` or `"streamed"`.
+        name: String, the name of the layer.
+        queries: Integer, queries in each set of positions.
+        keys: Integer, keys in each set of positions.
+        matrix: Integer, bytes of the affinities of all sets.
+        streamed: Integer, bytes of what takes their place.
+        implementation: String, what the layer uses, `"matrix"` or
+            `"streamed"`.
     """
 
     name: str
@@ -34,8 +32,29 @@ class BlockMemory:
     implementation: str
 
 
+class MemoryEstimate(list):
+    """A list of `BlockMemory` that reads as a table."""
+
+    def __repr__(self):
+        lines = [("block", "queries x keys", "matrix", "streamed", "")]
+        for block in self:
+            lines.append(
+                (
+                    block.name,
+                    f"{block.queries} x {block.keys}",
+                    f"{block.matrix / 1e6:.1f} MB",
+                    f"{block.streamed / 1e6:.1f} MB",
+                    f"  uses {block.implementation}",
+                )
+            )
+        return "\n".join(
+            f"{name:<24}{sizes:>16}{matrix:>12}{streamed:>12}{used}"
+            for name, sizes, matrix, streamed, used in lines
+        )
+
+
 def memory_estimate(model, input_shape=None):
-    """Prints what each non-local block takes in both forms.
+    """Estimates what each non-local block takes in both forms.
 
     It counts from the shapes: the affinities in the matrix form; in the
     streamed form a tile of them (softmax), a product of channels (dot
@@ -45,43 +64,35 @@ def memory_estimate(model, input_shape=None):
     Example:
 
     >>> backbone = nonlocal_keras.models.video_resnet(
-    ...     "i3d", depth=50, non_local=5
+    ...     "i3d", depth=50, non_local={"res3": (1,), "res4": (3,)}
     ... )
-    >>> blocks = nonlocal_keras.memory_estimate(backbone, (32, 224, 224, 3))
+    >>> print(nonlocal_keras.memory_estimate(backbone, (32, 224, 224, 3)))
+    block                     queries x keys      matrix    streamed
+    nonlocal_res3_1               3136 x 784      9.8 MB      2.8 MB  uses matrix
+    nonlocal_res4_3                784 x 196      0.6 MB      0.6 MB  uses matrix
 
     Args:
         model: A functional `keras.Model`.
-        input_shape: Tuple without the batch, e.g. `(32, 224, 224, 3)`. `None`
-            for the shape the model was built with.
+        input_shape: Tuple without the batch, e.g. `(32, 224, 224, 3)`.
+            Defaults to `None`, the shape the model was built with.
 
     Returns:
-        A list of `BlockMemory`, in the order of the layers.
+        A `MemoryEstimate`: the list of a `BlockMemory` for each block, in the
+        order of the layers, which prints as a table.
 
     Raises:
         ValueError: If a size is unknown.
-    """
-    blocks = [
+    """  # noqa: E501
+    return MemoryEstimate(
         _block(layer, shape)
         for layer, shape, _ in macs.calls(model, input_shape)
         if isinstance(layer, BaseNonLocal)
-    ]
-    print(f"{'block':<24}{'queries x keys':>16}{'matrix':>12}{'streamed':>12}")
-    for block in blocks:
-        sizes = f"{block.queries} x {block.keys}"
-        matrix, streamed = _megabytes(block.matrix), _megabytes(block.streamed)
-        print(
-            f"{block.name:<24}{sizes:>16}{matrix:>12}{streamed:>12}  "
-            f"uses {block.implementation}"
-        )
-    return blocks
+    )
 
 
 def _block(layer, input_shape):
-    _, scores = layer.compute_output_spec(
-        keras.KerasTensor(input_shape), return_attention_scores=True
-    )
-    *groups, queries, keys = scores.shape[1:]
-    sets, width = math.prod(groups), layer.g.units
+    sets, queries, keys = macs.count_positions(layer, input_shape)
+    width = layer.g.units
     channels = input_shape[layer._channel_axis]
     channels = channels if layer.pairwise == "gaussian" else width
     if layer.pairwise in SOFTMAX_FORMS:
@@ -98,7 +109,8 @@ def _block(layer, input_shape):
         implementation = weighted_sum.choose(
             layer.pairwise, queries, keys, channels, width
         )
-    size = 8 if scores.dtype == "float64" else 4
+    # Scores are in float32 at least.
+    size = 8 if layer.compute_dtype == "float64" else 4
     matrix = sets * queries * keys
     return BlockMemory(
         layer.name,
@@ -108,7 +120,3 @@ def _block(layer, input_shape):
         size * streamed,
         implementation,
     )
-
-
-def _megabytes(size):
-    return f"{size / 1e6:.1f} MB"

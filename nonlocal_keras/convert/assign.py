@@ -9,7 +9,7 @@ import numpy as np
 from nonlocal_keras.convert import name_maps
 from nonlocal_keras.convert.name_map import ConversionError
 from nonlocal_keras.layers import FrozenAffine
-from nonlocal_keras.layers.non_local import BaseNonLocal
+from nonlocal_keras.layers.base_non_local import BaseNonLocal
 
 NAMED = 5
 

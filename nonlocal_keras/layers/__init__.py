@@ -4,6 +4,8 @@ from nonlocal_keras.layers.non_local import NonLocal1D
 from nonlocal_keras.layers.non_local import NonLocal2D
 from nonlocal_keras.layers.non_local import NonLocal3D
 from nonlocal_keras.layers.temporal_shift import TemporalShift
+from nonlocal_keras.layers.video_conv import VideoConv3D
+from nonlocal_keras.layers.video_conv import VideoMaxPool3D
 
 __all__ = [
     "BatchNormalization",
@@ -12,4 +14,6 @@ __all__ = [
     "NonLocal2D",
     "NonLocal3D",
     "TemporalShift",
+    "VideoConv3D",
+    "VideoMaxPool3D",
 ]

@@ -89,7 +89,7 @@ def check_pool_size(pool_size, rank, layer):
 
 
 def attended_axes(attend_axes, rank, layer):
-    """Gives the indices of the spatial axes whose positions attend."""
+    """Returns the indices of the spatial axes whose positions attend."""
     if attend_axes is None:
         return tuple(range(rank))
     if isinstance(attend_axes, str):

@@ -20,6 +20,7 @@ class FrozenAffine(keras.layers.Layer):
 
     Args:
         axis: Integer, the axis of the channels. Defaults to `-1`.
+        **kwargs: `name`, `dtype` and `trainable`, as in every Keras layer.
 
     Input shape:
         Any shape whose `axis` has a known size.

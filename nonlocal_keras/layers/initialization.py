@@ -11,7 +11,7 @@ _SKIPPED = contextvars.ContextVar("skipped", default=False)
 
 @contextlib.contextmanager
 def no_random_weights():
-    """Kernels that are made inside start as zeros, in this thread alone."""
+    """Lets kernels made inside start as zeros, in this thread alone."""
     token = _SKIPPED.set(True)
     try:
         yield
@@ -19,6 +19,6 @@ def no_random_weights():
         _SKIPPED.reset(token)
 
 
-def chosen(initializer):
-    """Gives the initializer that a kernel starts with."""
+def resolve(initializer):
+    """Returns the initializer that a kernel starts with, here and now."""
     return "zeros" if _SKIPPED.get() else initializer

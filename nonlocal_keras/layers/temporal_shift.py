@@ -24,7 +24,7 @@ class TemporalShift(keras.layers.Layer):
 
     Args:
         shift_div: Integer of at least 2: one part in `shift_div` of the
-            channels, rounded down, moves in each direction.
+            channels, rounded down, moves in each direction. Defaults to `8`.
         **kwargs: `name`, `dtype` and `trainable` as in `keras.layers.Layer`.
 
     Input shape:

@@ -7,12 +7,12 @@ from nonlocal_keras.layers import arguments
 from nonlocal_keras.layers import initialization
 from nonlocal_keras.ops import folding
 
-IMPLEMENTATIONS = ("auto", "2d", "3d")
-CONVOLUTIONS = (*IMPLEMENTATIONS, "taps")
+POOLINGS = ("auto", "2d", "3d")
+CONVOLUTIONS = (*POOLINGS, "taps")
 
 
 def _resolve(implementation, kernel_size=(1, 1, 1)):
-    """What `"auto"` means; measured on CPUs."""
+    """Returns what `"auto"` means; measured on CPUs."""
     if implementation != "auto":
         return implementation
     backend = keras.backend.backend()
@@ -56,12 +56,12 @@ class VideoConv3D(keras.layers.Conv3D):
 
     Args:
         filters: Integer, the number of output channels.
-        kernel_size: Integer or tuple of 3 odd integers.
-        strides: Integer or tuple of 3 integers.
-        implementation: `"3d"`, `"2d"` (the same result through 2D
+        kernel_size: Integer or Tuple of 3 odd Integers.
+        strides: Integer or Tuple of 3 Integers. Defaults to `1`.
+        implementation: String, `"3d"`, `"2d"` (the same result through 2D
             convolutions on folded axes), `"taps"` (as `"2d"`, with a product
             of matrices per tap of a kernel over frames alone) or `"auto"`,
-            the fastest one for the backend.
+            the fastest one for the backend. Defaults to `"auto"`.
         **kwargs: `use_bias`, `dilation_rate` (1 in time), initializers,
             regularizers, constraints, `name` and `dtype` as in
             `keras.layers.Conv3D`.
@@ -105,7 +105,7 @@ class VideoConv3D(keras.layers.Conv3D):
         )
 
     def add_weight(self, shape=None, initializer=None, **kwargs):
-        initializer = initialization.chosen(initializer)
+        initializer = initialization.resolve(initializer)
         return super().add_weight(shape, initializer, **kwargs)
 
     def call(self, inputs):
@@ -181,12 +181,15 @@ class VideoMaxPool3D(keras.layers.Layer):
     TensorShape([1, 4, 55, 55, 8])
 
     Args:
-        pool_size: Tuple of 3 integers.
-        strides: Tuple of 3 integers. `None` for `pool_size`.
-        padding: Tuple of 3 integers, added on both sides of each axis.
-            Defaults to no padding.
-        implementation: `"3d"`, `"2d"` (the same result through 2D pooling
-            on folded axes) or `"auto"`, the faster one for the backend.
+        pool_size: Tuple of 3 Integers.
+        strides: Tuple of 3 Integers. Defaults to `None`, which is
+            `pool_size`.
+        padding: Tuple of 3 Integers, added on both sides of each axis.
+            Defaults to `(0, 0, 0)`.
+        implementation: String, `"3d"`, `"2d"` (the same result through 2D
+            pooling on folded axes) or `"auto"`, the faster one for the
+            backend. Defaults to `"auto"`.
+        **kwargs: `name`, `dtype` and `trainable`, as in every Keras layer.
 
     Input shape:
         `(batch, frames, height, width, channels)`
@@ -214,7 +217,7 @@ class VideoMaxPool3D(keras.layers.Layer):
                 f"padding={padding}, pool_size={pool_size}"
             )
         self.implementation = arguments.check_choice(
-            "implementation", implementation, IMPLEMENTATIONS
+            "implementation", implementation, POOLINGS
         )
 
     def call(self, inputs):

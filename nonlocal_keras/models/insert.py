@@ -1,19 +1,19 @@
 """Puts non-local blocks into any functional Keras model."""
 
 import difflib
-import itertools
 
 import keras
 
 from nonlocal_keras.layers import NonLocal1D
 from nonlocal_keras.layers import NonLocal2D
 from nonlocal_keras.layers import NonLocal3D
+from nonlocal_keras.models import graph
 
 _BY_AXES = {3: NonLocal1D, 4: NonLocal2D, 5: NonLocal3D}
 
 
 def insert_non_local(model, after, **kwargs):
-    """Gives a copy of a model with non-local blocks after named layers.
+    """Copies a model, with non-local blocks after named layers.
 
     A new block is the identity, so the copy computes what the model did until
     it is trained. Weights are copied; the model itself stays as it was.
@@ -29,8 +29,8 @@ def insert_non_local(model, after, **kwargs):
 
     Args:
         model: A functional `keras.Model`.
-        after: A name or a list of names of layers whose output is followed by
-            a block. The rank of the block is that of the output.
+        after: String or list of strings, the names of layers whose output is
+            followed by a block. The rank of the block is that of the output.
         **kwargs: Arguments of `nonlocal_keras.NonLocal3D` for all blocks.
 
     Returns:
@@ -46,8 +46,10 @@ def insert_non_local(model, after, **kwargs):
     - [Wang et al., 2018, section 3.3](https://arxiv.org/abs/1711.07971)
     """
     after = [after] if isinstance(after, str) else list(after)
-    graph = _graph(model)
-    _check(graph, after, kwargs)
+    # Keras lets `call_function` see the layers of functional models only.
+    functional = graph.unwrap(model)
+    _check_model(functional)
+    _check_places(functional, after, kwargs)
 
     def call(layer, *args, **call_kwargs):
         outputs = layer(*args, **call_kwargs)
@@ -57,8 +59,8 @@ def insert_non_local(model, after, **kwargs):
         return block(name=f"{layer.name}_non_local", **kwargs)(outputs)
 
     copy = keras.models.clone_model(
-        graph,
-        input_tensors=keras.tree.map_structure(_new_input, graph.input),
+        functional,
+        input_tensors=keras.tree.map_structure(_new_input, functional.input),
         call_function=call,
     )
     for layer in model.layers:
@@ -71,26 +73,21 @@ def insert_non_local(model, after, **kwargs):
 
 
 def _new_input(tensor):
-    """An input with the name of the old one, which clones would lose."""
+    """Makes an input with the name of the old one, which clones would lose."""
     name = tensor._keras_history.operation.name
     return keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=name)
 
 
-def _graph(model):
-    """The model itself, or the functional model that a Sequential wraps."""
-    if isinstance(model, keras.Sequential) and model.built:
-        # Keras lets `call_function` see the layers of functional models only.
-        return keras.Model(model.inputs, model.outputs, name=model.name)
+def _check_model(model):
     if not isinstance(model, keras.Model) or not hasattr(model, "operations"):
         raise ValueError(
             "`model` must be a functional keras.Model, built from keras.Input "
             "to outputs; a subclassed model has no graph to insert into. "
             f"Received: model={model!r}"
         )
-    return model
 
 
-def _check(model, after, kwargs):
+def _check_places(model, after, kwargs):
     if not after:
         raise ValueError(
             "`after` must name at least one layer. Received: after=[]"
@@ -114,7 +111,7 @@ def _check(model, after, kwargs):
                 "an input. Put the block on the input before building the "
                 f"model. Received: {name!r}"
             )
-        calls = _calls(model, layer)
+        calls = [c for c in graph.calls(model) if c.operation is layer]
         if len(calls) != 1:
             raise ValueError(
                 "`after` must name layers that are called once; this one is "
@@ -128,12 +125,6 @@ def _check(model, after, kwargs):
                 "*positions, channels) with 1 to 3 axes of positions. "
                 f"Received: {name!r} with output shape {tuple(shape)}"
             )
-
-
-def _calls(model, layer):
-    """The calls of the layer inside this model; others may call it, too."""
-    nodes = itertools.chain(*model._nodes_by_depth.values())
-    return [node for node in nodes if node.operation is layer]
 
 
 def _hint(model, name):

@@ -20,7 +20,7 @@ NOTHING = (
 
 
 def with_gradient(forward, backward, second):
-    """Gives a function its gradients in closed form.
+    """Makes a function with gradients in closed form.
 
     What `backward` gets of the forward pass is cut off from all derivatives,
     which `second` makes up for. That one computes with nothing but its
@@ -53,7 +53,7 @@ def with_gradient(forward, backward, second):
 
 
 def _gradient(backward, second, inputs, results, dy):
-    """What `backward` returns, as a function that has a gradient itself."""
+    """Returns what `backward` does, as a function with a gradient itself."""
 
     def first(*tensors):
         return backward(*tensors[:-1], *results, tensors[-1])
@@ -65,13 +65,16 @@ def _gradient(backward, second, inputs, results, dy):
 
 
 def _custom(forward, gradient, outputs=None):
-    """A function that is differentiated by `gradient` and by nothing else.
+    """Makes a function that is differentiated by `gradient` alone.
 
     Args:
         forward: Function of tensors that returns a tuple of them.
         gradient: Function `(inputs, results of forward, *upstream)`.
         outputs: Integer, how many results of `forward` the function returns.
-            `None` for all.
+            Defaults to `None`, all of them.
+
+    Returns:
+        A function of the same arguments as `forward`.
     """
     if keras.backend.backend() == "torch":
         apply = _torch_function().apply
@@ -101,7 +104,10 @@ def _cut_off(x):
 
 @functools.cache
 def _torch_function():
-    """That of Keras takes one output, and no transform of `torch.func`."""
+    """Returns a `torch.autograd.Function` of several outputs.
+
+    That of Keras takes one output, and no transform of `torch.func`.
+    """
     import torch
 
     class Function(torch.autograd.Function):
@@ -130,7 +136,7 @@ def _torch_function():
 
 
 def matmul_transposed(a, b):
-    """`a b^T` of two matrices, without a copy of `b`."""
+    """Returns `a b^T` of two matrices, without a copy of `b`."""
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
@@ -140,7 +146,7 @@ def matmul_transposed(a, b):
 
 
 def has_fused_attention(theta, g):
-    """Whether the backend has a streamed kernel for these queries and values.
+    """Returns whether the backend streams these queries and values itself.
 
     PyTorch has, for queries and values of one width. That of JAX builds the
     matrix on a CPU, and its kernel for GPUs takes no float32.
@@ -150,7 +156,7 @@ def has_fused_attention(theta, g):
 
 
 def fused_attention(theta, phi, g, backward, second):
-    """`softmax(theta phi^T) g` by a kernel of PyTorch.
+    """Returns `softmax(theta phi^T) g` by a kernel of PyTorch.
 
     The gradients of that kernel have none themselves. `backward` and `second`
     take its place where such are asked for, see `with_gradient`.
@@ -174,13 +180,14 @@ def fused_attention(theta, phi, g, backward, second):
 
 
 def over_tiles(body, carry, tiles, outputs=1):
-    """One tile after the other, so that only one is in memory.
+    """Runs one tile after the other, so that only one is in memory.
 
     Args:
         body: Function `(carry, tiles) -> (carry, outs)`.
         carry: Tuple of tensors, passed from one tile to the next.
         tiles: Tuple of tensors of one length; `body` gets an entry of each.
-        outputs: Integer, how many tensors are in the tuple `outs`.
+        outputs: Integer, how many tensors are in the tuple `outs`. Defaults
+            to `1`.
 
     Returns:
         The last `carry`, and the tuple of the tensors `outs`, stacked.
@@ -221,7 +228,7 @@ def over_tiles(body, carry, tiles, outputs=1):
 
 
 def count_below(ascending, values):
-    """How many entries of a sorted row lie below each value.
+    """Counts the entries of a sorted row that lie below each value.
 
     Args:
         ascending: Tensor `(batch, keys)`, each row sorted.

@@ -15,7 +15,7 @@ from nonlocal_keras.ops.time_conv import time_conv
 
 
 def pad(x, padding, value=0.0):
-    """Pads the spatial axes of `x` by `padding[i]` on both sides of axis i."""
+    """Pads axis `i` of the positions of `x` by `padding[i]` on both sides."""
     if not any(padding):
         return x
     widths = [(0, 0)] + [(p, p) for p in padding] + [(0, 0)]
@@ -23,12 +23,13 @@ def pad(x, padding, value=0.0):
 
 
 def max_pool(x, size, strides=None):
-    """Unpadded max-pooling over 1, 2 or 3 spatial axes.
+    """Max-pools 1, 2 or 3 spatial axes, without padding.
 
     Args:
         x: Tensor of shape `(batch, *spatial, channels)`.
-        size: Tuple of ints, the window along each spatial axis.
-        strides: Tuple of ints; `None` for windows that do not overlap.
+        size: Tuple of Integers, the window along each spatial axis.
+        strides: Tuple of Integers. Defaults to `None`, windows that do not
+            overlap.
 
     Returns:
         Tensor of shape `(batch, *pooled, channels)`, sizes rounded down.
@@ -71,20 +72,21 @@ def conv3d(
     finish=lambda y: y,
     taps=False,
 ):
-    """3D convolution computed by one 2D convolution.
+    """Computes a 3D convolution by one 2D convolution.
 
     Args:
         x: Tensor of shape `(batch, frames, height, width, channels)`.
         kernel: Tensor of shape `(kt, kh, kw, channels, filters)`.
-        strides: Tuple of 3 ints.
-        padding: Tuple of 3 ints, zeros added on both sides of each axis.
-        dilation: Tuple of 3 ints, distances between taps; 1 in time.
+        strides: Tuple of 3 Integers.
+        padding: Tuple of 3 Integers, zeros added on both sides of each axis.
+        dilation: Tuple of 3 Integers, distances between taps; 1 in time.
+            Defaults to `(1, 1, 1)`.
         finish: Function of the channels, such as bias and activation. It is
             called before axes unfold, where backends fuse it with the
-            convolution.
+            convolution. Defaults to the identity.
         taps: Boolean, whether a kernel over frames becomes one product of
             matrices per tap, where its stride is 1 and the number of frames
-            is known.
+            is known. Defaults to `False`.
 
     Returns:
         Tensor of shape `(batch, frames', height', width', filters)`.

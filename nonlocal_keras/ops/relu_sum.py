@@ -27,7 +27,7 @@ BLOCK = 32
 
 
 def relu_sum(a, b, g):
-    """`y_i = sum_j ReLU(a_i + b_j) g_j`.
+    """Computes `y_i = sum_j ReLU(a_i + b_j) g_j`.
 
     Args:
         a: Tensor `(batch, queries)`.
@@ -51,7 +51,7 @@ def _backward(a, b, g, y, reached, dy):
 
 
 def _second(a, b, g, dy, u, v, w):
-    """The gradients of `sum(u * da) + sum(v * db) + sum(w * dg)`.
+    """Returns the gradients of `sum(u * da) + sum(v * db) + sum(w * dg)`.
 
     Where f > 0 does not change, but at single points. So the sum depends on a
     and b by `dg` alone, and on g and dy by all three.
@@ -69,24 +69,24 @@ def _second(a, b, g, dy, u, v, w):
 
 
 def _sums(a, b, g):
-    """`sum_j ReLU(a_i + b_j) g_j`, and the sum of the g_j where that is > 0."""
+    """Returns `sum_j ReLU(a_i + b_j) g_j`, and the sum of g_j where f > 0."""
     order = ops.argsort(-b, axis=-1)
     b = ops.take_along_axis(b, order, axis=-1)
     number = count_below(-b, a)  # b_j > -a_i, which is a_i + b_j > 0
     # Around their mean, the b_j and a_i cancel less.
-    centre = ops.mean(b, axis=-1, keepdims=True)
+    center = ops.mean(b, axis=-1, keepdims=True)
     g = _rows(g, order)
-    moment = ops.expand_dims(b - centre, -1) * g
+    moment = ops.expand_dims(b - center, -1) * g
     batch = ops.shape(g)[0]
     # Samples after samples: slices of the first axis are not copied.
     sums = _running_sums(ops.concatenate([g, moment], axis=0))
     reached = _rows(sums[:batch], number)  # (B, N, C')
     moment = _rows(sums[batch:], number)
-    return ops.expand_dims(a + centre, -1) * reached + moment, reached
+    return ops.expand_dims(a + center, -1) * reached + moment, reached
 
 
 def _rows(x, indices):
-    """Row `indices[b, i]` of sample b of `x`, `(B, M, C)` to `(B, N, C)`."""
+    """Takes row `indices[b, i]` of sample b: `(B, M, C)` to `(B, N, C)`."""
     batch, keys, channels = ops.shape(x)
     start = ops.expand_dims(ops.arange(batch, dtype="int32") * keys, -1)
     indices = ops.cast(indices, "int32") + start  # (B, N)
@@ -94,7 +94,7 @@ def _rows(x, indices):
 
 
 def _running_sums(x):
-    """Row k is the sum of the first k rows: `(B, M, C)` to `(B, >M, C)`."""
+    """Sums the first k rows for row k: `(B, M, C)` to `(B, >M, C)`."""
     batch, keys, channels = ops.shape(x)
     blocks = keys // BLOCK + 1
     zeros = ops.zeros((batch, blocks * BLOCK - keys, channels), x.dtype)

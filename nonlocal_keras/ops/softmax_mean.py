@@ -19,25 +19,24 @@ from nonlocal_keras.ops.backend import has_fused_attention
 from nonlocal_keras.ops.backend import matmul_transposed
 from nonlocal_keras.ops.backend import over_tiles
 from nonlocal_keras.ops.backend import with_gradient
+from nonlocal_keras.ops.pairwise import EXCLUDED
 
 # Affinities per tile: 16 MB in float32, which stay in the caches. Below 128
 # queries matrix products lose speed, above 512 they gain none.
 TILE = 2**22
 FEWEST, MOST = 128, 512
-# Finite, so that a row without a valid key has no NaN, not even in its
-# gradient; far below every logit that float32 products can reach.
-EXCLUDED = -1e38
 
 
 def softmax_mean(theta, phi, g, scale=1.0, mask=None):
-    """`softmax(scale * theta phi^T) g`, a tile of queries at a time.
+    """Computes `softmax(scale * theta phi^T) g`, a tile of queries at a time.
 
     Args:
         theta: Queries, `(batch, queries, channels)`.
         phi: Keys, `(batch, keys, channels)`.
         g: Values, `(batch, keys, width)`.
-        scale: Float that multiplies the logits.
+        scale: Float that multiplies the logits. Defaults to `1.0`.
         mask: Boolean tensor `(batch, keys)`, `True` where a key is valid.
+            Defaults to `None`, all are.
 
     Returns:
         Tensor `(batch, queries, width)`; zero where no key is valid.
@@ -55,7 +54,7 @@ def softmax_mean(theta, phi, g, scale=1.0, mask=None):
 
 
 def tile_rows(queries, keys):
-    """Queries per tile; integers, or tensors where sizes are unknown."""
+    """Returns the queries per tile, a tensor where a size is unknown."""
     if isinstance(queries, int) and isinstance(keys, int):
         most = min(max(TILE // keys, FEWEST), MOST)
         for rows in range(most, most // 2, -1):
@@ -72,13 +71,13 @@ def tile_rows(queries, keys):
 
 
 def _forward(theta, phi, g, bias=None):
-    """`y`, (B, N, C')."""
+    """Returns `y`, (B, N, C')."""
     (y,) = _over_samples(_sample, (theta, phi, g), bias, outputs=1)
     return (ops.reshape(y, (*ops.shape(theta)[:2], g.shape[-1])),)
 
 
 def _backward(theta, phi, g, y, dy, bias=None):
-    """The gradients of `sum(y * dy)` for theta, phi and g."""
+    """Returns the gradients of `sum(y * dy)` for theta, phi and g."""
     # What the softmax takes from the gradient of each logit of a query.
     mean = ops.sum(dy * y, axis=-1, keepdims=True)  # (B, N, 1)
     tensors = (theta, phi, g, dy, mean)
@@ -87,7 +86,7 @@ def _backward(theta, phi, g, y, dy, bias=None):
 
 
 def _second(theta, phi, g, dy, u, v, w, bias=None):
-    """The gradients for theta, phi, g and dy of the sum of `_backward`.
+    """Returns the gradients of the sum of `_backward`, for theta to dy.
 
     That is of `sum(u * dtheta) + sum(v * dphi) + sum(w * dg)`.
     """

@@ -17,7 +17,8 @@ def time_conv(x, kernel, stride, padding, by_taps=False):
         stride: Integer.
         padding: Integer, zeros added before and after the frames.
         by_taps: Boolean, whether to compute one product of matrices per tap,
-            where the stride is 1 and the number of frames is known.
+            where the stride is 1 and the number of frames is known. Defaults
+            to `False`.
 
     Returns:
         Tensor of shape `(batch, frames', positions, filters)`.
@@ -44,7 +45,7 @@ def time_conv(x, kernel, stride, padding, by_taps=False):
 
 
 def _same_by_taps(x, kernel):
-    """One product of matrices per tap.
+    """Sums one product of matrices per tap.
 
     A runtime with a fast kernel for `1 x 1` convolutions alone takes less
     time for the products and the sum of their shifted results.

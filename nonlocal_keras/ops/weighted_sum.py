@@ -24,7 +24,14 @@ STREAM_CONCATENATION = 2**18
 
 
 def weights(theta, phi, pairwise, scale=1.0, w_f=None, mask=None):
-    """The matrix `f(x_i, x_j) / C(x)`, `(batch, queries, keys)`."""
+    """Computes the matrix of `f(x_i, x_j) / C(x)`.
+
+    Args:
+        theta, phi, pairwise, scale, w_f, mask: As for `weighted_sum`.
+
+    Returns:
+        Tensor `(batch, queries, keys)`, in float32 at least.
+    """
     theta, phi = _at_least_float32(theta), _at_least_float32(phi)
     if pairwise == "dot_product":
         return forms.dot_product(theta, phi, mask)
@@ -43,17 +50,21 @@ def weighted_sum(
     mask=None,
     implementation="auto",
 ):
-    """The weighted sum of the values for each query, equation 1.
+    """Computes the weighted sum of the values for each query, equation 1.
 
     Args:
         theta: Queries, `(batch, queries, channels)`.
         phi: Keys, `(batch, keys, channels)`.
         g: Values, `(batch, keys, width)`.
         pairwise: String, the pairwise function, see `NonLocal3D`.
-        scale: Float that multiplies the logits of the softmax forms.
+        scale: Float that multiplies the logits of the softmax forms. Defaults
+            to `1.0`.
         w_f: Vector of length `2 * channels` of the concatenation form.
+            Defaults to `None`.
         mask: Boolean tensor `(batch, keys)`, `True` where a key is valid.
-        implementation: `"matrix"`, `"streamed"` or `"auto"`.
+            Defaults to `None`, all are.
+        implementation: String, `"matrix"`, `"streamed"` or `"auto"`. Defaults
+            to `"auto"`.
 
     Returns:
         Tensor `(batch, queries, width)`, in float32 at least.
@@ -69,20 +80,20 @@ def weighted_sum(
     theta, phi = _at_least_float32(theta), _at_least_float32(phi)
     if pairwise in forms.SOFTMAX_FORMS:
         return softmax_mean(theta, phi, g, scale, mask)
-    g = _divided_by_number_of_keys(g, mask)
+    g = forms.divide_by_number_of_keys(g, mask, key_axis=1)
     if pairwise == "dot_product":
         # (C, M) x (M, C') first: C x C' in place of N x M.
         return ops.matmul(theta, ops.matmul(ops.transpose(phi, (0, 2, 1)), g))
     channels = theta.shape[-1]
     w_f = ops.cast(w_f, theta.dtype)
     a, b = ops.matmul(theta, w_f[:channels]), ops.matmul(phi, w_f[channels:])
-    # A key of no value must not move the centre of the others.
+    # A key of no value must not move the center of the others.
     b = b if mask is None else ops.where(mask, b, 0.0)
     return relu_sum(a, b, g)
 
 
 def choose(pairwise, queries, keys, channels, width):
-    """What `implementation="auto"` means for these sizes.
+    """Chooses what `implementation="auto"` means for these sizes.
 
     Args:
         pairwise: String, the pairwise function.
@@ -92,7 +103,7 @@ def choose(pairwise, queries, keys, channels, width):
         width: Integer, the channels of the values.
 
     Returns:
-        `"matrix"` or `"streamed"`.
+        String, `"matrix"` or `"streamed"`.
     """
     if not isinstance(queries, int) or not isinstance(keys, int):
         return "streamed"
@@ -104,14 +115,6 @@ def choose(pairwise, queries, keys, channels, width):
     if pairwise == "concatenation":
         return "streamed" if pairs >= STREAM_CONCATENATION else "matrix"
     return "streamed" if pairs >= STREAM_SOFTMAX else "matrix"
-
-
-def _divided_by_number_of_keys(g, mask):
-    if mask is None:
-        return g / ops.cast(ops.shape(g)[1], g.dtype)
-    g = ops.where(ops.expand_dims(mask, -1), g, 0.0)
-    number = ops.sum(ops.cast(mask, g.dtype), axis=-1)
-    return g / ops.reshape(ops.maximum(number, 1.0), (-1, 1, 1))
 
 
 def _at_least_float32(x):

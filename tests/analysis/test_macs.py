@@ -14,7 +14,7 @@ import nonlocal_keras
 from nonlocal_keras.analysis import macs
 from nonlocal_keras.models import VideoClassifier
 from nonlocal_keras.models import VideoResNet
-from nonlocal_keras.models.backbones import video_resnet
+from nonlocal_keras.models import video_resnet
 
 # strides of conv1; size and strides of pool1; frames
 ORG = (2, 2, 2), (2, 3, 3), (2, 2, 2), 32

@@ -6,7 +6,7 @@ import pytest
 
 from nonlocal_keras.layers import TemporalShift
 from nonlocal_keras.models import VideoResNet
-from nonlocal_keras.models.backbones import video_resnet
+from nonlocal_keras.models import video_resnet
 from tests.support.backends import compile_call
 from tests.support.backends import numpy
 from tests.support.backends import run

@@ -6,7 +6,10 @@ the same, and would update the statistics of batch normalizations twice.
 """
 
 import keras
-from keras.src import backend
+
+# Keras has no public way to switch off that variables are rounded where a
+# layer of a mixed policy reads them.
+from keras.src.backend import AutocastScope
 
 
 class Segments:
@@ -14,8 +17,9 @@ class Segments:
 
     Args:
         model: A functional `keras.Model` of one input and one output.
-        names: Names of layers, in the order of the model. Every path from
-            the input to the output must go through each of them.
+        names: List of strings, the names of layers in the order of the model.
+            Every path from the input to the output must go through each of
+            them.
 
     Raises:
         ValueError: If a layer regularizes its output.
@@ -48,7 +52,7 @@ def _run_twice(model, x, training):
 
     # Neither what goes in nor the scope may round values to the precision
     # that a mixed policy reads variables in.
-    exact = backend.AutocastScope(None)
+    exact = AutocastScope(None)
 
     def stateless(x, *values):
         # Assignments stay in the scope, in both runs.

@@ -5,8 +5,8 @@ import numpy as np
 
 from nonlocal_keras.layers import FrozenAffine
 from nonlocal_keras.layers import NonLocal3D
+from nonlocal_keras.layers import VideoConv3D
 from nonlocal_keras.layers import initialization
-from nonlocal_keras.layers.video_conv import VideoConv3D
 from nonlocal_keras.models.backbones.video_resnet import VideoResNet
 from nonlocal_keras.models.video.video_classifier import VideoClassifier
 
@@ -16,7 +16,7 @@ DTYPES = (None, "float32", "bfloat16")
 def optimize_for_inference(model, dtype=None):
     """Makes a faster model that predicts the same and is not to be trained.
 
-    Normalizations are folded into the kernels and biases before them, which
+    Normalizations become part of the kernels and biases before them, which
     backends compute in one pass with the activation, and dropout is left out.
     The logits are those of the model up to rounding, 1e-4 of the largest at
     most; in `bfloat16` up to some percent.
@@ -30,9 +30,10 @@ def optimize_for_inference(model, dtype=None):
     Args:
         model: A `nonlocal_keras.models.VideoClassifier` on a `VideoResNet`, or
             a `VideoResNet`.
-        dtype: `"bfloat16"` to keep and compute features in 16 bits, for
-            processors that have instructions for it; `"float32"` for a model
-            of mixed precision. `None` for the dtype of the model.
+        dtype: String, `"bfloat16"` to keep and compute features in 16 bits,
+            for processors that have instructions for it; `"float32"` for a
+            model of mixed precision. Defaults to `None`, the dtype of the
+            model.
 
     Returns:
         A model of the same kind with the same inputs and outputs.
@@ -84,7 +85,7 @@ def _backbone(model, dtype):
                 bias = _values(source.bias)
             else:
                 norm = model.get_layer(f"{layer.name}_bn")
-                kernel, bias = _fold(kernel, bias, norm)
+                kernel, bias = _absorb(kernel, bias, norm)
             layer.kernel.assign(kernel)
             layer.bias.assign(bias)
         elif isinstance(layer, NonLocal3D):
@@ -103,13 +104,13 @@ def _assign_block(layer, source):
     if source.w_z.use_bias:
         bias = _values(source.w_z.bias)
     if source.norm is not None:
-        kernel, bias = _fold(kernel, bias, source.norm)
+        kernel, bias = _absorb(kernel, bias, source.norm)
     layer.w_z.kernel.assign(kernel)
     layer.w_z.bias.assign(np.broadcast_to(bias, layer.w_z.bias.shape))
 
 
-def _fold(kernel, bias, norm):
-    """Kernel and bias that do what `norm` does after the old ones."""
+def _absorb(kernel, bias, norm):
+    """Returns the kernel and bias that do what `norm` does after the old."""
     if isinstance(norm, FrozenAffine):
         scale, offset = _values(norm.scale), _values(norm.offset)
     else:
@@ -120,5 +121,5 @@ def _fold(kernel, bias, norm):
 
 
 def _values(weight):
-    # Double precision, so that folding rounds once.
+    # Double precision, so that the products are rounded once.
     return keras.ops.convert_to_numpy(weight).astype("float64")

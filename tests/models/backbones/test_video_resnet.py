@@ -6,7 +6,7 @@ import pytest
 
 from nonlocal_keras.models import VideoResNet
 from nonlocal_keras.models import from_name
-from nonlocal_keras.models.backbones import video_resnet
+from nonlocal_keras.models import video_resnet
 from nonlocal_keras.models.video import variants
 from tests.support import layer_contract
 from tests.support.backends import numpy

@@ -5,7 +5,7 @@ import pytest
 from nonlocal_keras.models import VideoClassifier
 from nonlocal_keras.models import VideoResNet
 from nonlocal_keras.models import from_name
-from nonlocal_keras.models.backbones import video_resnet
+from nonlocal_keras.models import video_resnet
 
 pytestmark = pytest.mark.any_backend
 
