@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from nonlocal_keras.layers import FrozenAffine
-from nonlocal_keras.layers.video_conv import VideoConv3D
-from nonlocal_keras.layers.video_conv import VideoMaxPool3D
+from nonlocal_keras.layers import VideoConv3D
+from nonlocal_keras.layers import VideoMaxPool3D
 from tests.support.backends import BACKEND
 from tests.support.backends import compile_call
 from tests.support.backends import numpy
@@ -339,20 +338,3 @@ def test_clip_smaller_than_the_window():
         "Use more frames or larger frames, or smaller strides before it",
         "Received: inputs.shape=(None, 1, 2, 2, 4)",
     )
-
-
-# === FrozenAffine ===
-
-
-@pytest.mark.parametrize("axis", [-1, 1, 2])
-def test_frozen_affine_scales_and_shifts_one_axis(axis):
-    x = clip((2, 6, 8))
-    layer = FrozenAffine(axis=axis)
-    np.testing.assert_array_equal(numpy(layer(x)), x)
-    size = x.shape[axis]
-    layer.scale.assign(np.arange(size) + 1.0)
-    layer.offset.assign(-np.arange(size))
-    moved = np.moveaxis(x, axis, -1) * (np.arange(size) + 1) - np.arange(size)
-    want = np.moveaxis(moved, -1, axis)
-    np.testing.assert_allclose(numpy(layer(x)), want, atol=1e-5)
-    assert not layer.trainable_weights

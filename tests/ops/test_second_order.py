@@ -4,19 +4,21 @@ import numpy as np
 import pytest
 from keras import ops
 
-from nonlocal_keras.ops import weighted_sum
 from tests.support import backends
 from tests.support.backends import BACKEND
-from tests.support.backends import numpy
 from tests.support.backends import tensorflow_only
 from tests.support.non_local_cases import EVERY_PAIRWISE
 from tests.support.non_local_cases import make
 from tests.support.non_local_cases import stream_in_small_tiles
+from tests.support.second_order import assert_near
+from tests.support.second_order import differences
+from tests.support.second_order import draw
+from tests.support.second_order import loss
+from tests.support.second_order import problem
 
 pytestmark = pytest.mark.any_backend
 
 SHAPES = {1: (2, 11, 3), 2: (2, 3, 5, 3), 3: (2, 3, 2, 2, 3)}
-STEP = 1e-5
 STREAMED = ("gaussian", "concatenation")
 EVERY_STREAMED = pytest.mark.parametrize("pairwise", STREAMED)
 jax_only = pytest.mark.skipif(BACKEND != "jax", reason="asks JAX itself")
@@ -28,60 +30,6 @@ def several_tiles_in_float64(monkeypatch):
     stream_in_small_tiles(monkeypatch, rows=4, block=4)
     with backends.float64():
         yield
-
-
-def draw(*shapes, seed=0):
-    rng = np.random.default_rng(seed)
-    return [rng.normal(size=shape) for shape in shapes]
-
-
-def problem(queries=9, keys=7, channels=2, width=3):
-    """theta, phi, g, w_f, and a mask of the keys."""
-    mask = np.arange(2 * keys).reshape(2, keys) % 3 > 0
-    return mask, draw(
-        (2, queries, channels),
-        (2, keys, channels),
-        (2, keys, width),
-        (2 * channels,),
-    )
-
-
-def loss(pairwise, mask=None, implementation="streamed"):
-    """A function of theta, phi, g and w_f with derivatives of all orders."""
-
-    def function(theta, phi, g, w_f):
-        y = weighted_sum.weighted_sum(
-            theta,
-            phi,
-            g,
-            pairwise,
-            w_f=w_f,
-            mask=mask,
-            implementation=implementation,
-        )
-        # Where the form has no w_f, it has a gradient all the same.
-        return ops.sum(ops.sin(y)) + ops.sum(w_f**3)
-
-    return function
-
-
-def differences(function, arrays, directions):
-    """The change of the gradients along the directions."""
-    gradients = backends.gradient_function(function)
-    below, above = (
-        gradients([x + step * d for x, d in zip(arrays, directions)])
-        for step in (-STEP, STEP)
-    )
-    return [(b - a) / (2 * STEP) for a, b in zip(below, above)]
-
-
-def assert_near(found, wanted, tolerance=1e-7):
-    for one, other in zip(found, wanted, strict=True):
-        one, other = numpy(one), numpy(other)
-        assert one.dtype == "float64" and abs(other).max() > 1e-3
-        np.testing.assert_allclose(
-            one, other, rtol=0, atol=tolerance * abs(other).max()
-        )
 
 
 # === Layers ===

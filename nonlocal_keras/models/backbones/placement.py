@@ -17,16 +17,19 @@ _PUBLISHED = {
 
 
 def published_placement(number, depth, stage_blocks):
-    """Gives the placement of the paper for a number of non-local blocks.
+    """Returns the placement of the paper for a number of non-local blocks.
 
     Args:
-        number: 1, 5 or 10. One block stands in res4, right before the last
-            residual block.
+        number: Integer, 1, 5 or 10. One block stands in res4, right before
+            the last residual block.
         depth: Integer, the depth of the ResNet.
-        stage_blocks: Tuple of 4 integers, residual blocks per stage.
+        stage_blocks: Tuple of 4 Integers, residual blocks per stage.
 
     Returns:
-        A dictionary of stage name to tuple of block indices.
+        Dictionary of stage name to tuple of block indices.
+
+    Raises:
+        ValueError: If the paper places no such number of blocks.
     """
     if number == 1 and stage_blocks[2] > 1:
         return {"res4": (stage_blocks[2] - 2,)}
@@ -41,7 +44,7 @@ def published_placement(number, depth, stage_blocks):
 
 
 def check_placement(non_local, stage_blocks):
-    """Checks a placement and gives it as a dictionary of sorted tuples."""
+    """Checks a placement and returns it as a dictionary of sorted tuples."""
     if non_local is None:
         return {}
     if not isinstance(non_local, dict):
@@ -106,7 +109,7 @@ def check_options(options, placement):
 
 
 def describe(placement):
-    """Gives "5 non-local blocks at res3[1,3] res4[1,3,5]"."""
+    """Returns `"5 non-local blocks at res3[1,3] res4[1,3,5]"`."""
     number = sum(map(len, placement.values()))
     if not number:
         return "no non-local block"

@@ -120,7 +120,7 @@ class ResNetLayers:
         dilation=1,
         relu=True,
     ):
-        """Convolution, normalization and, with `relu`, the activation."""
+        """Adds convolution, normalization and, with `relu`, the activation."""
         config = self.config
         initializer = config["kernel_initializer"]
         plain = config["normalization"] is None

@@ -35,53 +35,73 @@ class VideoResNet(keras.Model):
 
     Args:
         input_shape: Tuple `(frames, height, width, channels)`; any but the
-            channels may be `None`.
-        stage_blocks: Tuple of 4 integers, residual blocks in res2 to res5.
+            channels may be `None`. Defaults to `(None, None, None, 3)`.
+        stage_blocks: Tuple of 4 Integers, residual blocks in res2 to res5.
+            Defaults to `(3, 4, 6, 3)`.
         stem_width: Integer, channels of `conv1` and of the bottlenecks of
-            res2; later stages double it.
-        stem_kernel: Tuple of 3 integers, the kernel of `conv1`.
-        stem_strides: Tuple of 3 integers, the strides of `conv1`.
-        pool1: Tuple `(size, strides, padding)` of 3 integers each. `None` for
-            no pooling.
-        pool2: The same for the pooling between res2 and res3.
-        stage_strides: Tuple of 4 integers, spatial stride of each stage, on
-            the 3x3 convolution of its first block.
-        stage_dilations: Tuple of 4 integers, spatial dilation of the 3x3
-            convolutions of each stage.
-        temporal_kernels: Dictionary of stage to one integer per block, the
-            extent in time of the inflated convolution. `None` for C2D.
-        inflate: `"3x1x1"` if the first 1x1 convolution of a block is
-            inflated, `"3x3x3"` if the 3x3 convolution is.
+            res2; later stages double it. Defaults to `64`.
+        stem_kernel: Tuple of 3 Integers, the kernel of `conv1`. Defaults to
+            `(1, 7, 7)`.
+        stem_strides: Tuple of 3 Integers, the strides of `conv1`. Defaults to
+            `(2, 2, 2)`.
+        pool1: Tuple `(size, strides, padding)` of 3 Integers each, or `None`
+            for no pooling. Defaults to `((3, 3, 3), (2, 2, 2), (1, 1, 1))`.
+        pool2: The same for the pooling between res2 and res3. Defaults to
+            `((3, 1, 1), (2, 1, 1), (1, 0, 0))`.
+        stage_strides: Tuple of 4 Integers, spatial stride of each stage, on
+            the 3x3 convolution of its first block. Defaults to
+            `(1, 2, 2, 2)`.
+        stage_dilations: Tuple of 4 Integers, spatial dilation of the 3x3
+            convolutions of each stage. Defaults to `(1, 1, 1, 1)`.
+        temporal_kernels: Dictionary of stage to one Integer per block, the
+            extent in time of the inflated convolution. Defaults to `None`, a
+            C2D.
+        inflate: String, `"3x1x1"` if the first 1x1 convolution of a block is
+            inflated, `"3x3x3"` if the 3x3 convolution is. Defaults to
+            `"3x1x1"`.
         shift_div: Integer: at the start of each residual branch, one part in
             `shift_div` of the channels moves one frame forward and as many
-            one frame back, see `nonlocal_keras.layers.TemporalShift`. `None`
-            for no shift.
+            one frame back, see `nonlocal_keras.layers.TemporalShift`.
+            Defaults to `None`, no shift.
         non_local: Dictionary of stage to indices of the residual blocks after
             which a non-local block stands, e.g.
-            `{"res3": (1, 3), "res4": (1, 3, 5)}`. `None` for no such block.
+            `{"res3": (1, 3), "res4": (1, 3, 5)}`. Defaults to `None`, no such
+            block.
         non_local_options: Dictionary of arguments of
             `nonlocal_keras.NonLocal3D` for all blocks; under the name of a
-            stage, a dictionary of arguments for that stage only.
-        normalization: `"batch"`, `"affine"` for the frozen scale and offset
-            of the long-clip models, or `None` for convolutions with a bias in
-            its place, see `nonlocal_keras.optimize_for_inference`.
-        momentum: Float, momentum of the batch normalizations.
-        epsilon: Float, epsilon of the batch normalizations.
+            stage, a dictionary of arguments for that stage only. Defaults to
+            `None`.
+        normalization: String, `"batch"`, `"affine"` for the frozen scale and
+            offset of the long-clip models, or `None` for convolutions with a
+            bias in its place, see `nonlocal_keras.optimize_for_inference`.
+            Defaults to `"batch"`.
+        momentum: Float, momentum of the batch normalizations. Defaults to
+            `0.9`.
+        epsilon: Float, epsilon of the batch normalizations. Defaults to
+            `1e-5`.
         synchronized: Boolean, whether replicas share batch statistics.
+            Defaults to `False`.
         zero_init_residual: Boolean, whether the last normalization of each
-            residual branch starts with a gamma of zero.
-        kernel_initializer: Initializer of the convolutions.
-        kernel_regularizer: Regularizer of the convolutions.
-        implementation: `"2d"`, `"3d"` or `"auto"`: how convolutions and
-            poolings are computed, see `nonlocal_keras.layers.VideoConv3D`.
+            residual branch starts with a gamma of zero. Defaults to `True`.
+        kernel_initializer: Initializer of the convolutions. Defaults to
+            `"he_normal"`.
+        kernel_regularizer: Regularizer of the convolutions. Defaults to
+            `None`.
+        implementation: String, `"2d"`, `"3d"` or `"auto"`: how convolutions
+            and poolings are computed, see
+            `nonlocal_keras.layers.VideoConv3D`. Defaults to `"auto"`.
         remat: Boolean, whether training keeps the outputs of the residual
             and non-local blocks only, and computes what is inside them again
             in the backward pass: less memory for more time. Weights and
             statistics are updated as without it. It holds for calls of this
             model, not for models made from its `stages`. Gradients of
             gradients need `remat=False` on TensorFlow, which raises an error.
-        name: String. Defaults to a name made by Keras.
+            Defaults to `False`.
+        dtype: String or `keras.DTypePolicy`. Defaults to `None`, the policy
+            of Keras.
+        name: String. Defaults to `None`, a name made by Keras.
         trainable: Boolean, whether the weights may change in training.
+            Defaults to `True`.
 
     Returns:
         A functional model from clips `(batch, frames, height, width,

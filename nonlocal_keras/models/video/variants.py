@@ -138,10 +138,16 @@ FAMILIES = {
 
 
 def temporal_kernels(stage_blocks):
-    """Gives the inflated blocks of an I3D, section 2.2 of the release.
+    """Returns the inflated blocks of an I3D, section 2.2 of the release.
 
     All blocks of res2, the even ones of res3 and res4 and the odd ones of
     res5; a res5 of one block has its only block inflated.
+
+    Args:
+        stage_blocks: Tuple of 4 Integers, residual blocks in res2 to res5.
+
+    Returns:
+        Dictionary of stage to one Integer per block, the extent in time.
     """
     res2, res3, res4, res5 = stage_blocks
     return {
@@ -171,17 +177,20 @@ def video_resnet(
     'NL-I3D ResNet-101: 5 non-local blocks at res3[1,3] res4[6,13,20]'
 
     Args:
-        architecture: `"c2d"`, `"i3d"` (3x1x1) or `"i3d_3x3x3"`.
-        depth: 50 or 101, or 14 for a small model.
-        non_local: `None`, 1, 5 or 10 blocks as in the paper, or a dictionary
-            such as `{"res3": (1, 3), "res4": (1, 3, 5)}`.
+        architecture: String, `"c2d"`, `"i3d"` (3x1x1) or `"i3d_3x3x3"`.
+            Defaults to `"c2d"`.
+        depth: Integer, 50 or 101, or 14 for a small model. Defaults to `50`.
+        non_local: Integer, 1, 5 or 10 blocks as in the paper, or a dictionary
+            such as `{"res3": (1, 3), "res4": (1, 3, 5)}`. Defaults to `None`,
+            no block.
         non_local_options: Dictionary of arguments of `NonLocal3D`, on top of
-            those of the family.
-        family: Which stem, poolings and block options, a key of
+            those of the family. Defaults to `None`.
+        family: String, which stem, poolings and block options, a key of
             `nonlocal_keras.models.video.variants.FAMILIES`: `"paper"`,
             `"vnl_32x2"`, `"vnl_8x8"`, `"vnl_128x1"`, `"vnl_32x4"` (the
             authors' release), `"lfb"`, `"pyslowfast"`, `"mmaction2"`,
-            `"gluoncv"`, `"tsm"`, `"tiny"` and forms of these.
+            `"gluoncv"`, `"tsm"`, `"tiny"` and forms of these. Defaults to
+            `"vnl_32x2"`.
         **overrides: Arguments of `VideoResNet`, on top of those of the
             family, e.g. `input_shape=(None, None, None, 3)`.
 
@@ -242,8 +251,8 @@ def from_name(name, family=None, **overrides):
 
     Args:
         name: String.
-        family: As for `video_resnet`. `None` for `"vnl_32x2"`, and `"tiny"` for
-            the tiny model.
+        family: String, as for `video_resnet`. Defaults to `None`, which is
+            `"tiny"` for the tiny model and `"vnl_32x2"` for others.
         **overrides: As for `video_resnet`.
 
     Returns:

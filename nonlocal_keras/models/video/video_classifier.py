@@ -30,19 +30,23 @@ class VideoClassifier(keras.Model):
             `(batch, frames, height, width, channels)`, for example a
             `nonlocal_keras.models.VideoResNet`.
         num_classes: Integer, the number of classes.
-        pool_size: Tuple of 3 integers, window of the average pooling in
-            frames, rows and columns of the features. `None` for all of them.
-        dropout: Float between 0 and 1, rate before the dense layer.
-        activation: Activation of the predictions: `"softmax"`, `"sigmoid"`
-            for several labels per clip, or `None` for logits.
+        pool_size: Tuple of 3 Integers, window of the average pooling in
+            frames, rows and columns of the features. Defaults to `None`, all
+            of them.
+        dropout: Float between 0 and 1, rate before the dense layer. Defaults
+            to `0.5`.
+        activation: String, the activation of the predictions: `"softmax"`,
+            `"sigmoid"` for several labels per clip, or `None` for logits.
+            Defaults to `"softmax"`.
         labels: Sequence of class names, in the order of the outputs, to be
             saved with the model. Defaults to `None`.
         preprocessing: Dictionary of what `preprocess` does, to be saved with
             the model: `frames`, `stride`, `size`, `short_side`, `mean`,
             `std`, and where they are of use `resize` and `fps` of
             `nonlocal_keras.data.ClipSpec`. Defaults to `None`.
-        name: String. Defaults to a name made by Keras.
+        name: String. Defaults to `None`, a name made by Keras.
         trainable: Boolean, whether the weights may change in training.
+            Defaults to `True`.
 
     Returns:
         A functional model from clips to predictions `(batch, num_classes)` in
@@ -144,9 +148,9 @@ class VideoClassifier(keras.Model):
             frames: uint8 RGB frames `(frames, height, width, 3)`: a whole
                 video, of which the clip in the middle is taken, or as many
                 frames as the model takes, which are taken as they are.
-            fps: Number, the frames per second of that video, for a model
-                whose clips count time (`preprocessing["fps"]`). `None` if it
-                is that of the model.
+            fps: Float, the frames per second of that video, for a model
+                whose clips count time (`preprocessing["fps"]`). Defaults to
+                `None`, that of the model.
 
         Returns:
             float32 array `(1, frames, size, size, 3)`.
