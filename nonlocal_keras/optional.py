@@ -17,6 +17,7 @@ def load(module, user):
 
     Example:
 
+    >>> from nonlocal_keras import optional
     >>> tf = optional.load("tensorflow", "`to_serving`")
 
     Args:

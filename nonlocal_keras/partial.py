@@ -43,9 +43,15 @@ def folder(parent):
 
     Example:
 
+    >>> import os
+    >>> import pathlib
+    >>> from nonlocal_keras import partial
+    >>> path = pathlib.Path("labels.txt")
     >>> with partial.folder(path.parent) as folder:
-    ...     (folder / path.name).write_bytes(content)
+    ...     size = (folder / path.name).write_bytes(b"waving")
     ...     os.replace(folder / path.name, path)
+    >>> path.read_bytes()
+    b'waving'
 
     Args:
         parent: String or path of a folder that exists.

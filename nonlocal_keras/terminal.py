@@ -39,6 +39,7 @@ def escaped(text):
 
     Example:
 
+    >>> from nonlocal_keras.terminal import escaped
     >>> escaped("a\\nb\\x1b[31m.mp4")
     'a\\\\nb\\\\x1b[31m.mp4'
 

@@ -10,12 +10,10 @@ import sys
 
 import pytest
 
-import zoo
 from nonlocal_keras.cli.main import main
 from tests.support import small
+from tests.support import stand_ins
 from tests.support import videos
-from tests.support import zoo_files
-from tests.support.paths import GOLDEN
 from tests.support.paths import ROOT
 
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md"]) + sorted(
@@ -42,30 +40,17 @@ def commands():
     ]
 
 
-# Files that the pages name; what stands for them here is smaller.
-GLUONCV = "i3d_nl5_resnet101_v1_kinetics400.params"
-VNL = "i3d_nonlocal_32x2_IN_pretrain_400k.pkl"
-
-
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory):
     """A zoo that has a small model under the name that the pages load."""
     root = tmp_path_factory.mktemp("zoo")
-    name = zoo.info("nl_i3d_r101_kinetics").name
-    url = f"https://example.org/{GLUONCV}"
-    zoo_files.write(root, zoo_files.record(url, name=name))
-    file = root / "downloads" / name / GLUONCV
-    file.parent.mkdir(parents=True)
-    file.write_bytes(zoo_files.file_bytes())
-    zoo.download(name, cache_dir=root, offline=True)
+    stand_ins.write_zoo(root)
     return root
 
 
 @pytest.fixture(autouse=True)
 def folder_with_the_files(tmp_path, monkeypatch, cache):
-    stand_in = GOLDEN / "vnl_i3d_nonlocal_8x8_r50_width8.pkl"
-    shutil.copy(stand_in, tmp_path / VNL)
-    (tmp_path / GLUONCV).write_bytes(zoo_files.file_bytes())
+    stand_ins.write_checkpoints(tmp_path)
     videos.write_video(tmp_path / "clip.mp4", frames=12)
     shutil.copytree(cache, tmp_path / "home" / "zoo")
     monkeypatch.setenv("NONLOCAL_KERAS_HOME", str(tmp_path / "home"))

@@ -119,7 +119,7 @@ def download(
 
     Example:
 
-    >>> zoo.download("nl_i3d_r101_kinetics")
+    >>> folder = zoo.download("nl_i3d_r101_kinetics")
 
     Args:
         name, cache_dir, offline, accept_licence, accept_unverified, sha256:

@@ -94,6 +94,8 @@ def card(name, cache_dir=None):
     Example:
 
     >>> print(zoo.card("nl_i3d_r101_kinetics"))
+    # nl_i3d_r101_kinetics.gluoncv
+    ...
 
     Args:
         name: String, see `info`.

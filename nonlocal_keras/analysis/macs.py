@@ -48,7 +48,7 @@ def count(model, input_shape=None):
     >>> backbone = nonlocal_keras.models.video_resnet("c2d", depth=50)
     >>> costs = nonlocal_keras.macs.count(backbone)
     >>> round(sum(cost.macs for cost in costs) / 1e9, 1)
-    20.4
+    20.2
 
     Args:
         model: A functional `keras.Model`.

@@ -12,10 +12,15 @@ def training_dataset(reader, batch_size, start_step=0, steps=None):
 
     Example:
 
+    >>> model = zoo.load("nl_c2d_tiny_longrange")
+    >>> spec = nonlocal_keras.data.ClipSpec.from_config(model.preprocessing)
+    >>> videos = nonlocal_keras.data.list_videos("videos/train")
     >>> reader = nonlocal_keras.data.ClipReader(videos, spec, seed=1)
     >>> dataset = nonlocal_keras.data.training_dataset(
-    ...     reader, batch_size=8, start_step=120
+    ...     reader, batch_size=2, start_step=120
     ... )
+    >>> dataset.element_spec[0].shape
+    TensorShape([2, 4, 32, 32, 3])
 
     Args:
         reader: A `ClipReader`.

@@ -42,7 +42,7 @@ def video_info(path):
     Example:
 
     >>> nonlocal_keras.data.video_info("clip.mp4")
-    VideoInfo(frames=300, frame_rate=29.97, width=340, height=256)
+    VideoInfo(frames=64, frame_rate=25.0, width=320, height=240)
 
     The frames are those that decode and are shown, whatever the header says.
     They are counted once per process and file.
@@ -89,7 +89,7 @@ def read_frames(path, indices, short_side=None):
 
     >>> frames = nonlocal_keras.data.read_frames("clip.mp4", [0, 8, 16])
     >>> frames.shape
-    (3, 256, 340, 3)
+    (3, 240, 320, 3)
 
     Args:
         path: String or path of a video file.

@@ -121,7 +121,9 @@ def render(root, sizes=None, workers=None):
 
     Example:
 
-    >>> nonlocal_keras.data.longrange.render("data/longrange")
+    >>> nonlocal_keras.data.longrange.render(
+    ...     "data/longrange", {"train": 4, "val": 2, "test": 2}, workers=1
+    ... )
 
     Args:
         root: String or path: files go to `root/{split}/{class}/{seed}.mp4`.

@@ -32,6 +32,7 @@ class Scaling:
 
     Example:
 
+    >>> from nonlocal_keras.data.scaling import Scaling
     >>> Scaling(256)(1280, 720)
     (455, 256)
     >>> Scaling(256, resize=(340, 256))(1280, 720)

@@ -70,9 +70,13 @@ def evaluate(
 
     Example:
 
+    >>> model = zoo.load("nl_c2d_tiny_longrange")
+    >>> spec = nonlocal_keras.data.ClipSpec.from_config(model.preprocessing)
+    >>> videos = nonlocal_keras.data.list_videos("videos/val")
     >>> reader = nonlocal_keras.data.ClipReader(videos, spec)
-    >>> nonlocal_keras.evaluate(model, reader, clips=10, crops=3).top1
-    0.749
+    >>> evaluation = nonlocal_keras.evaluate(model, reader, clips=2, crops=3)
+    >>> evaluation.videos, evaluation.top1
+    (4, 0.5)
 
     Args:
         model: A `nonlocal_keras.models.VideoClassifier`. Any other

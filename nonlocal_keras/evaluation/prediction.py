@@ -24,13 +24,13 @@ def predict_video(
 
     Example:
 
-    >>> model = zoo.load("nl_i3d_r101_kinetics")
-    >>> views = zoo.info("nl_i3d_r101_kinetics").views
+    >>> model = zoo.load("nl_c2d_tiny_longrange")
+    >>> views = zoo.info("nl_c2d_tiny_longrange").views
     >>> probabilities = nonlocal_keras.predict_video(
     ...     model, "clip.mp4", **views
     ... )
     >>> model.labels[probabilities.argmax()]
-    'abseiling'
+    'same'
 
     Args:
         model: A `nonlocal_keras.models.VideoClassifier` with

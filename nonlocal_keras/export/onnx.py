@@ -31,6 +31,7 @@ def to_onnx(model, path, clips=None, tolerance=TOLERANCE):
     >>> model = zoo.load("nl_c2d_tiny_longrange")
     >>> exported = nonlocal_keras.export.to_onnx(model, "nl_c2d_tiny.onnx")
     >>> print(exported.parity)
+    parity: 4 clips, ... same best class in 100.0%
 
     Args:
         model: A `nonlocal_keras.models.VideoClassifier` on a `VideoResNet`.
@@ -87,7 +88,8 @@ def runner(path, threads=None):
     Example:
 
     >>> run = nonlocal_keras.export.onnx.runner("nl_c2d_tiny.onnx", threads=2)
-    >>> logits = run(clips)
+    >>> run(np.zeros((3, 4, 32, 32, 3), "float32")).shape
+    (3, 2)
 
     Args:
         path: String or path.

@@ -45,9 +45,12 @@ def compare(expected, predict, clips, tolerance):
 
     Example:
 
-    >>> clips = sample_clips(model, 4)
-    >>> parity = compare(model.logits.predict(clips), run, clips, 1e-4)
-    >>> print(parity)
+    >>> from nonlocal_keras.export import parity
+    >>> model = zoo.load("nl_c2d_tiny_longrange")
+    >>> clips = nonlocal_keras.export.sample_clips(model, 1)
+    >>> logits = model.logits.predict(clips)
+    >>> print(parity.compare(logits, model.logits.predict, clips, 1e-4))
+    parity: 1 clips, ... same best class in 100.0%
 
     Args:
         expected: Array `(clips, classes)`, the logits of the model.

@@ -31,10 +31,11 @@ def to_saved_model(model, directory, labels, version=1):
 
     Example:
 
+    >>> model = zoo.load("nl_c2d_tiny_longrange")
     >>> path = nonlocal_keras.export.to_saved_model(
-    ...     model, "serving/nl_c2d", labels=["waving", "walking"]
+    ...     model, "serving/nl_c2d", labels=["different", "same"]
     ... )
-    >>> tf.saved_model.load(path).signatures["serving_default"]
+    >>> served = tf.saved_model.load(path).signatures["serving_default"]
 
     Args:
         model: A `nonlocal_keras.models.VideoClassifier`.

@@ -58,7 +58,8 @@ def to_serving(
     ... )
     >>> frames = nonlocal_keras.data.read_frames("clip.mp4", range(12))
     >>> served = tf.saved_model.load(path).signatures["video"]
-    >>> served(frames=tf.constant(frames[None]))["top_labels"]
+    >>> served(frames=tf.constant(frames[None]))["top_labels"].shape
+    TensorShape([1, 2])
 
     Args:
         model: A `nonlocal_keras.models.VideoClassifier`.

@@ -69,8 +69,9 @@ def describe(strategy):
 
     Example:
 
-    >>> strategies.describe(strategies.make_strategy("mirrored"))
-    'training on 2 replicas, CPU:0 and CPU:1; TensorFlow found no GPU'
+    >>> from nonlocal_keras.training import strategies
+    >>> strategies.describe(strategies.make_strategy("one_device"))
+    'training on ...PU:0...'
 
     Args:
         strategy: A `tf.distribute.Strategy` of `make_strategy`.

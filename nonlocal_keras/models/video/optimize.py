@@ -23,9 +23,9 @@ def optimize_for_inference(model, dtype=None):
 
     Example:
 
-    >>> model = zoo.load("nl_i3d_r101_kinetics")
+    >>> model = zoo.load("nl_c2d_tiny_longrange")
     >>> fast = nonlocal_keras.optimize_for_inference(model)
-    >>> fast.save("nl_i3d_fast.keras")
+    >>> fast.save("fast.keras")
 
     Args:
         model: A `nonlocal_keras.models.VideoClassifier` on a `VideoResNet`, or

@@ -122,8 +122,10 @@ class VideoClassifier(keras.Model):
 
         Example:
 
-        >>> model = zoo.load("nl_i3d_r101_kinetics")
+        >>> model = zoo.load("nl_c2d_tiny_longrange")
         >>> tuned = model.with_head(num_classes=51, labels=None)
+        >>> tuned.backbone is model.backbone
+        True
 
         Args:
             **changes: Arguments of `VideoClassifier`.
@@ -141,8 +143,10 @@ class VideoClassifier(keras.Model):
 
         Example:
 
+        >>> model = zoo.load("nl_c2d_tiny_longrange")
         >>> frames = nonlocal_keras.data.read_frames("clip.mp4", range(64))
-        >>> probabilities = model.predict(model.preprocess(frames))
+        >>> model.preprocess(frames).shape
+        (1, 4, 32, 32, 3)
 
         Args:
             frames: uint8 RGB frames `(frames, height, width, 3)`: a whole

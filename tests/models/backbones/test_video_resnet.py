@@ -196,6 +196,8 @@ EVERY_ARGUMENT = {
     "implementation": "3d",
     "remat": True,
     "dtype": "mixed_bfloat16",
+    "name": "backbone",
+    "trainable": False,
 }
 
 

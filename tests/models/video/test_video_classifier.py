@@ -173,6 +173,8 @@ def test_every_parameter_is_in_the_config():
         "activation": keras.activations.sigmoid,
         "labels": ("left", "right", "still"),
         "preprocessing": {"frames": 4, "size": 32},
+        "name": "classifier",
+        "trainable": False,
     }
     layer_contract.check_table([options], VideoClassifier)
     layer_contract.check_config(VideoClassifier, options)
