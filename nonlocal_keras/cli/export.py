@@ -4,6 +4,7 @@ import pathlib
 
 import numpy as np
 
+from nonlocal_keras import terminal
 from nonlocal_keras.cli import flags
 from nonlocal_keras.export import labels as class_names
 from nonlocal_keras.export.litert import TOLERANCES
@@ -101,32 +102,31 @@ def run(arguments):
     model, name, card = _load(arguments)
     if arguments.labels is not None:
         labels = class_names.read(arguments.labels)
-        model.labels = class_names.checked(
-            labels, model.num_classes, "--labels"
-        )
+        model.labels = class_names.check(labels, model.num_classes, "--labels")
     if options.pop("optimize", False):
         model = _optimize(model)
     if arguments.tolerance is not None:
         options["tolerance"] = arguments.tolerance
     if arguments.clips is not None:
         options["clips"] = _clips(model, arguments.clips)
-    output = arguments.output
     try:
         if arguments.to == "serving":
             from nonlocal_keras.export.serving import to_serving
 
             options = {"version": None, "name": name, "card": card, **options}
-            output = to_serving(model, output, **options)
+            output = to_serving(
+                model, arguments.output, say=terminal.write, **options
+            )
         elif arguments.to == "litert":
             from nonlocal_keras.export.litert import to_litert
 
             if arguments.quantization == "int8":
                 options["representative"] = options.get("clips")
-            to_litert(model, output, **options)
+            output = _tell(to_litert(model, arguments.output, **options))
         else:
             from nonlocal_keras.export.onnx import to_onnx
 
-            to_onnx(model, output, **options)
+            output = _tell(to_onnx(model, arguments.output, **options))
     except ImportError as error:
         # A library that is not there, and how to install it.
         raise ExportError(str(error)) from error
@@ -135,7 +135,13 @@ def run(arguments):
             f"`OUT` cannot be written: {error.strerror or error}. "
             f"Received: {arguments.output}"
         ) from error
-    print(f"wrote {output}")
+    terminal.write(f"wrote {output}")
+
+
+def _tell(exported):
+    """Prints what is known of a file; returns its path."""
+    terminal.write(*str(exported).splitlines())
+    return exported.path
 
 
 def _options(arguments):
@@ -159,14 +165,14 @@ def _options(arguments):
 
 
 def _load(arguments):
-    """Gives the model, its name at a server, and its card or `None`."""
+    """Returns the model, its name at a server, and its card or `None`."""
     import zoo
     from nonlocal_keras import model_file
 
     text = arguments.model
     if not model_file.is_file_name(text):
-        model = zoo.load(text, **flags.fetching(arguments))
-        record = zoo.info(text, arguments.cache_dir)
+        record = flags.find_classifier(text, arguments.cache_dir)
+        model = zoo.load(text, **flags.read_fetching(arguments))
         return model, record.name, zoo.card(text, arguments.cache_dir)
     return model_file.read(text, "NAME_OR_FILE"), pathlib.Path(text).stem, None
 
@@ -185,7 +191,7 @@ def _optimize(model):
         clips,
         OPTIMIZED,
     )
-    print(f"optimize: {parity}")
+    terminal.write(f"optimize: {parity}")
     return fast
 
 

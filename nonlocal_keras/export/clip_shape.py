@@ -17,7 +17,7 @@ def check_clips(model, clips, argument="clips"):
     Args:
         model: A `nonlocal_keras.models.VideoClassifier`.
         clips: Array, or `None` for clips that are drawn.
-        argument: String, the name of the argument.
+        argument: String, the name of the argument. Defaults to `"clips"`.
     """
     if clips is None:
         return
@@ -36,8 +36,8 @@ def check_clips(model, clips, argument="clips"):
         )
 
 
-def fixed(model, clips, shape):
-    """Gives the one shape of the clips that a file takes.
+def choose_shape(model, clips, shape):
+    """Returns the one shape of the clips that a file takes.
 
     Args:
         model: A `nonlocal_keras.models.VideoClassifier`.

@@ -37,13 +37,13 @@ class ExportedFile:
         return f"{self.path}: {self.size / 1e6:.1f} MB, {kinds}\n{self.parity}"
 
 
-def deployed(model, convolutions):
-    """Gives a copy of a model in the form that converts.
+def prepare(model, convolutions):
+    """Returns a copy of a model in the form that converts.
 
     Args:
         model: A `nonlocal_keras.models.VideoClassifier` on a `VideoResNet`.
-        convolutions: `"2d"`, `"taps"` or `"3d"`, which form of `VideoConv3D`
-            the runtime has and is fast at.
+        convolutions: String, `"2d"`, `"taps"` or `"3d"`: which form of
+            `VideoConv3D` the runtime has and is fast at.
 
     Returns:
         A model of the same kind, in float32.
@@ -70,8 +70,12 @@ def deployed(model, convolutions):
     return fast
 
 
-def heads(model):
-    """Gives the model with the outputs `logits` and `probabilities`."""
+def name_outputs(model):
+    """Returns the model with the outputs `logits` and `probabilities`.
+
+    Args:
+        model: A `nonlocal_keras.models.VideoClassifier`.
+    """
     outputs = {
         "logits": model.logits.outputs[0],
         "probabilities": model.outputs[0],
@@ -114,10 +118,10 @@ def write_compared(
         clips: Array `(clips, frames, height, width, 3)`.
         tolerance: Float, see `nonlocal_keras.export.parity.compare`.
         beside: Pairs of a path in the same folder and the text of a file that
-            belongs to it.
+            belongs to it. Defaults to `()`.
 
     Returns:
-        An `ExportedFile`; it is also printed.
+        An `ExportedFile`.
 
     Raises:
         ExportError: If the file predicts otherwise. Nothing is left.
@@ -134,6 +138,4 @@ def write_compared(
         # All of them are on the disk, so that moving them is quick.
         for target in (*(target for target, _ in beside), path):
             os.replace(folder / target.name, target)
-    exported = ExportedFile(str(path), len(content), operators, parity)
-    print(exported)
-    return exported
+    return ExportedFile(str(path), len(content), operators, parity)

@@ -8,7 +8,7 @@ from nonlocal_keras.export.parity import ExportError
 
 
 def read(path):
-    """Gives the lines of a file of class names.
+    """Reads the lines of a file of class names.
 
     It may be UTF-8 or UTF-16, with or without a mark, and end in empty lines.
 
@@ -40,13 +40,13 @@ def read(path):
     return tuple(labels)
 
 
-def checked(labels, classes, argument="labels"):
-    """Gives class names as they can be written, one per line.
+def check(labels, classes, argument="labels"):
+    """Checks that class names can be written, one per line.
 
     Args:
         labels: Sequence of strings.
         classes: Integer, how many there must be.
-        argument: String, how the user knows them.
+        argument: String, how the user knows them. Defaults to `"labels"`.
 
     Returns:
         Tuple of strings.

@@ -20,7 +20,7 @@ VIDEOS, CLIP_PIXELS = 64, 2**25
 JPEG = b"\xff\xd8\xff"
 
 
-def clip(clip, model_shape, least):
+def check_clip(clip, model_shape, least):
     """Checks normalized clips.
 
     Args:
@@ -57,7 +57,7 @@ def clip(clip, model_shape, least):
     )
 
 
-def video(frames, spec):
+def check_video(frames, spec):
     """Checks videos as they are given to a server.
 
     Args:
@@ -81,7 +81,7 @@ def video(frames, spec):
     )
 
 
-def encoded(frames, spec):
+def check_encoded(frames, spec):
     """Checks the number of encoded videos, and of their frames.
 
     Args:
@@ -101,7 +101,7 @@ def encoded(frames, spec):
     )
 
 
-def jpegs(images, numbers):
+def check_jpegs(images, numbers):
     """Checks what JPEG files say of themselves, before they are decoded.
 
     Args:
@@ -148,12 +148,16 @@ def jpegs(images, numbers):
 
 
 def most_videos(spec):
-    """How many videos a request may hold, by what their clips take."""
+    """Returns how many videos a request may hold, by what their clips take.
+
+    Args:
+        spec: A `nonlocal_keras.data.ClipSpec`.
+    """
     return min(VIDEOS, max(1, CLIP_PIXELS // (spec.frames * spec.size**2)))
 
 
 def least_sizes(model):
-    """The smallest clips that the layers of a model take.
+    """Returns the smallest clips that the layers of a model take.
 
     Args:
         model: A `nonlocal_keras.models.VideoClassifier`.
@@ -189,7 +193,7 @@ def least_sizes(model):
 
 
 def sizes(tensor, axes):
-    """Gives the sizes of so many axes, and -1 for those that are not there.
+    """Returns the sizes of so many axes, and -1 for those that are not there.
 
     TensorFlow may compute sizes before a check of the same tensor, so that
     what is computed of sizes alone must not fail for a wrong rank.
@@ -220,7 +224,7 @@ def _within(tensor, least, most):
 
 
 def _checked(tensor, fits, rule, received):
-    """Gives the tensor, after the check alone."""
+    """Returns the tensor, which waits for the check."""
     import tensorflow as tf
 
     check = tf.debugging.Assert(

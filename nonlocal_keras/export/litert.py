@@ -53,27 +53,27 @@ def to_litert(
         model: A `nonlocal_keras.models.VideoClassifier` on a `VideoResNet`.
         path: String or path of the file. One that is there is replaced when
             the new one has passed.
-        quantization: `None` for float32; `"float16"` for weights of 16 bits,
-            half the size; `"dynamic"` for weights of 8 bits, a quarter of the
-            size, and activations that are rounded as they come; `"int8"` for
+        quantization: String: `"float16"` for weights of 16 bits, half the
+            size; `"dynamic"` for weights of 8 bits, a quarter of the size,
+            and activations that are rounded as they come; `"int8"` for
             activations of ranges that are measured before. The products of
             all pairs of positions, their softmax and the dense layer of the
-            logits stay in float32.
+            logits stay in float32. Defaults to `None`, for float32.
         representative: float32 array `(clips, frames, height, width, 3)`, the
             clips that `"int8"` measures ranges on, normalized as the model
-            takes them. `None` for 64 drawn ones.
-        clips: As `representative`, clips for the comparison. `None` for 4
-            drawn ones, see `nonlocal_keras.export.sample_clips`.
+            takes them. Defaults to `None`, for 64 drawn ones.
+        clips: As `representative`, clips for the comparison. Defaults to
+            `None`, for 4 drawn ones, see
+            `nonlocal_keras.export.sample_clips`.
         shape: Tuple `(frames, height, width)` where the model leaves one
-            free. `None` for the shape of `clips`, or that of the model's
-            `preprocessing`.
+            free. Defaults to `None`, for the shape of `clips`, or that of the
+            model's `preprocessing`.
         tolerance: Float, the most that logits may differ, as a part of the
-            largest one. `None` for 1e-4, and 0.01, 0.1 and 0.25 for float16,
-            dynamic and int8.
+            largest one. Defaults to `None`, for 1e-4, and 0.01, 0.1 and 0.25
+            for float16, dynamic and int8.
 
     Returns:
-        An `ExportedFile` with `path`, `size`, `operators` and `parity`. It is
-        also printed.
+        An `ExportedFile` with `path`, `size`, `operators` and `parity`.
 
     Raises:
         ExportError: If an operator of the model has no builtin form, the
@@ -102,9 +102,9 @@ def to_litert(
     for name, given in (("clips", clips), ("representative", representative)):
         clip_shape.check_clips(model, given, name)
     floats = quantization in (None, "float16")
-    fast = deployment.deployed(model, "taps" if floats else "2d")
+    fast = deployment.prepare(model, "taps" if floats else "2d")
     beside = _labels_beside(model, path)
-    shape = clip_shape.fixed(model, clips, shape)
+    shape = clip_shape.choose_shape(model, clips, shape)
     if clips is None:
         clips = comparison.sample_clips(model, CLIPS, shape=shape)
     if quantization == "int8" and representative is None:
@@ -116,7 +116,7 @@ def to_litert(
     return deployment.write_compared(
         path,
         content,
-        operators(content),
+        count_operators(content),
         runner,
         expected,
         clips,
@@ -138,7 +138,7 @@ def runner(path, threads=None):
 
     Args:
         path: String or path.
-        threads: Integer; `None` for what LiteRT chooses.
+        threads: Integer. Defaults to `None`, for what LiteRT chooses.
 
     Returns:
         Function from a clip, float32 `(1, frames, height, width, 3)`, to
@@ -171,7 +171,7 @@ def runner(path, threads=None):
     return logits
 
 
-def operators(content):
+def count_operators(content):
     """Counts the operators of a file, which must all be builtin.
 
     Args:
@@ -209,12 +209,12 @@ def operators(content):
 
 
 def _labels_beside(model, path):
-    """The file of class names, which clients read together with the model."""
+    """Returns the file of class names, which clients read with the model."""
     deployment.check_file(path)
     names = pathlib.Path(path).with_suffix(".labels.txt")
     if model.labels is not None:
         deployment.check_file(names)
-        labels = class_names.checked(model.labels, model.num_classes)
+        labels = class_names.check(model.labels, model.num_classes)
         return [(names, "\n".join(labels) + "\n")]
     if names.exists():
         raise comparison.ExportError(
@@ -233,7 +233,7 @@ def _convert(model, shape, quantization, representative):
     import tensorflow as tf
 
     clip = tf.TensorSpec((1, *shape, 3), tf.float32, name="clip")
-    both = deployment.heads(model)
+    both = deployment.name_outputs(model)
     archive = keras.export.ExportArchive()
     archive.track(both)
     archive.add_endpoint(
@@ -281,7 +281,7 @@ def _with_ranges(converter, clips):
 
 
 def _last_dense(content):
-    """Name of what the last dense layer of a file gives."""
+    """Returns the name of what the last dense layer of a file gives."""
     schema = _part("schema_py_generated")
 
     graph = schema.Model.GetRootAs(content, 0)

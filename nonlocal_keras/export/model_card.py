@@ -1,16 +1,17 @@
-"""The card beside an exported model."""
+"""The card beside an exported model, of what the model tells itself."""
 
 import math
 
 import keras
 
+from nonlocal_keras import card
 from nonlocal_keras.analysis import macs
 from nonlocal_keras.export.parity import sizes_of_clips
 from nonlocal_keras.export.signatures import SIGNATURES
 
 
-def make_card(model, name, labels):
-    """Gives the card of a model without a record: what it tells itself.
+def make_model_card(model, name, labels):
+    """Returns the card of a model that has no record.
 
     Args:
         model: A `nonlocal_keras.models.VideoClassifier`.
@@ -23,7 +24,6 @@ def make_card(model, name, labels):
     backbone = model.backbone
     describe = getattr(backbone, "describe", lambda: backbone.name)
     frames, height, width = sizes_of_clips(model)
-    more = f" and {len(labels) - 10} more" if len(labels) > 10 else ""
     rows = {
         "clip": f"{frames} frames of {height} x {width} pixels; the model "
         f"takes {_shape(model.input_shape[1:4])}",
@@ -31,23 +31,25 @@ def make_card(model, name, labels):
         "parameters": f"{_parameters(model):,}",
         "multiply-adds per clip": _macs(model, (frames, height, width)),
         "outputs": keras.activations.serialize(model.activation),
-        "classes": f"{len(labels)}: {', '.join(labels[:10])}{more}",
+        "classes": card.tell_classes(labels),
     }
-    table = "\n".join(f"| {key} | {value} |" for key, value in rows.items())
     return (
-        f"# {name}\n\n{describe()}.\n\n| | |\n|---|---|\n{table}\n\n"
-        "The file of the model has no record, so that its source, the licence "
+        f"{card.make_head(name, describe(), rows)}\n"
+        "The file of the model has no record, so that its source, the license "
         "of its weights and its accuracy are not known here.\n"
     )
 
 
-def with_signatures(card, signatures, lines):
+def add_signatures(text, signatures, lines):
     """Adds what a client calls, and how the comparison went.
 
     Args:
-        card: String of Markdown.
+        text: String of Markdown, the card so far.
         signatures: Sequence of names of `export.signatures`.
         lines: Sequence of strings, the results of the comparison.
+
+    Returns:
+        String of Markdown.
     """
     rows = []
     for name in signatures:
@@ -56,7 +58,7 @@ def with_signatures(card, signatures, lines):
         rows.append(f"| `{name}` | `{key}`: {holds} | {given} |")
     rows, lines = "\n".join(rows), "\n".join(f"- {line}" for line in lines)
     return (
-        f"{card.rstrip()}\n\n## Signatures\n\n| name | input | outputs |\n"
+        f"{text.rstrip()}\n\n## Signatures\n\n| name | input | outputs |\n"
         f"|---|---|---|\n{rows}\n\n## Against the Keras model\n\n{lines}\n"
     )
 

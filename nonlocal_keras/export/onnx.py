@@ -38,14 +38,14 @@ def to_onnx(model, path, clips=None, tolerance=TOLERANCE):
         path: String or path of the file. One that is there is replaced when
             the new one has passed.
         clips: float32 array `(clips, frames, height, width, 3)` for the
-            comparison, normalized as the model takes them. `None` for 4 drawn
-            ones, see `nonlocal_keras.export.sample_clips`.
+            comparison, normalized as the model takes them. Defaults to
+            `None`, for 4 drawn ones, see
+            `nonlocal_keras.export.sample_clips`.
         tolerance: Float, the most that logits may differ, as a part of the
-            largest one. Defaults to 1e-4.
+            largest one. Defaults to `1e-4`.
 
     Returns:
-        An `ExportedFile` with `path`, `size`, `operators` and `parity`. It is
-        also printed.
+        An `ExportedFile` with `path`, `size`, `operators` and `parity`.
 
     Raises:
         ExportError: If the file predicts otherwise than the model, or has an
@@ -61,9 +61,9 @@ def to_onnx(model, path, clips=None, tolerance=TOLERANCE):
     deployment.check_file(path)
     # Axes that are folded into each other lose their sizes in the conversion
     # where those are unknown; ONNX has the operations in 3D, as fast.
-    fast = deployment.deployed(model, "3d")
+    fast = deployment.prepare(model, "3d")
     if model.labels is not None:
-        class_names.checked(model.labels, model.num_classes)
+        class_names.check(model.labels, model.num_classes)
     if clips is None:
         clips = comparison.sample_clips(model, CLIPS)
     expected = model.logits.predict(clips, batch_size=1, verbose=0)
@@ -93,7 +93,7 @@ def runner(path, threads=None):
 
     Args:
         path: String or path.
-        threads: Integer; `None` for what ONNX Runtime chooses.
+        threads: Integer. Defaults to `None`, for what ONNX Runtime chooses.
 
     Returns:
         Function from clips, float32 `(batch, frames, height, width, 3)`, to
@@ -126,7 +126,7 @@ def _libraries():
 def _convert(tf2onnx, model):
     import tensorflow as tf
 
-    both = deployment.heads(model)
+    both = deployment.name_outputs(model)
     clip = tf.TensorSpec(
         (None, *model.input_shape[1:]), tf.float32, name="clip"
     )
@@ -142,7 +142,7 @@ def _convert(tf2onnx, model):
 
 
 def _operators(graph):
-    """How often each operator is there; those that are none are refused."""
+    """Counts the operators; those that ONNX does not define are refused."""
     found, foreign = {}, []
     for node in graph.graph.node:
         found[node.op_type] = found.get(node.op_type, 0) + 1

@@ -106,10 +106,11 @@ def sample_clips(model, count, first_seed=0, shape=None):
     Args:
         model: A `nonlocal_keras.models.VideoClassifier`.
         count: Integer, the number of clips.
-        first_seed: Integer; clip `i` is drawn from `first_seed + i`.
-        shape: Tuple `(frames, height, width)`. `None` for those of the model
-            and, where it takes any, those of its `preprocessing`, else 8
-            frames of 64 pixels.
+        first_seed: Integer; clip `i` is drawn from `first_seed + i`. Defaults
+            to `0`.
+        shape: Tuple `(frames, height, width)`. Defaults to `None`, for those
+            of the model and, where it takes any, those of its
+            `preprocessing`, else 8 frames of 64 pixels.
 
     Returns:
         float32 array `(count, frames, height, width, 3)`.
@@ -132,10 +133,13 @@ def sample_clips(model, count, first_seed=0, shape=None):
 
 
 def sizes_of_clips(model):
-    """Gives `(frames, height, width)` of the clips that a model takes.
+    """Returns `(frames, height, width)` of the clips that a model takes.
 
     Where it takes any, that of its `preprocessing`, else 8 frames of 64
     pixels.
+
+    Args:
+        model: A `nonlocal_keras.models.VideoClassifier`.
     """
     spec = _clip_spec(model)
     usual = (spec.frames, spec.size, spec.size)

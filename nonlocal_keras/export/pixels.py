@@ -28,7 +28,7 @@ def clips(frames, spec):
     """
     import tensorflow as tf
 
-    frames = limits.video(frames, spec)
+    frames = limits.check_video(frames, spec)
     batch, total, height, width, _ = _sizes(frames, 5)
     needed, order = _needed(total, spec)
     chosen = tf.gather(frames, needed, axis=1)
@@ -38,20 +38,23 @@ def clips(frames, spec):
 
 
 def clips_of_jpeg(encoded, spec):
-    """As `clips`, of encoded frames, which may differ in size.
+    """Turns videos of encoded frames, which may differ in size, into clips.
 
     Only the frames that are chosen are decoded.
 
     Args:
         encoded: string tensor `(batch, frames)`.
         spec: A `nonlocal_keras.data.ClipSpec`.
+
+    Returns:
+        float32 tensor `(batch, spec.frames, spec.size, spec.size, 3)`.
     """
     import tensorflow as tf
 
-    encoded = limits.encoded(encoded, spec)
+    encoded = limits.check_encoded(encoded, spec)
     batch, total = _sizes(encoded, 2)
     needed, order = _needed(total, spec)
-    chosen = limits.jpegs(tf.gather(encoded, needed, axis=1), needed)
+    chosen = limits.check_jpegs(tf.gather(encoded, needed, axis=1), needed)
 
     def decode(image):
         pixels = tf.io.decode_jpeg(
@@ -189,6 +192,13 @@ def _clips(images, batch, order, spec):
 
 
 def sizes_of_a_video(spec):
-    """A usual size of frames: 4:3 with the shorter side of the model."""
+    """Returns a usual size of frames: 4:3, the shorter side as the model's.
+
+    Args:
+        spec: A `nonlocal_keras.data.ClipSpec`.
+
+    Returns:
+        Tuple `(height, width)` in pixels.
+    """
     side = spec.short_side[0]
     return side, int(np.ceil(side * 4 / 3))

@@ -41,7 +41,7 @@ def to_saved_model(model, directory, labels, version=1):
         model: A `nonlocal_keras.models.VideoClassifier`.
         directory: String or path; the model goes to `directory/version`.
         labels: Sequence of class names, in the order of the outputs.
-        version: Integer from 1 to 2**63 - 1.
+        version: Integer from 1 to 2**63 - 1. Defaults to `1`.
 
     Returns:
         String, the path of the version.
@@ -73,7 +73,7 @@ def write(model, folder, labels, signatures):
             "KERAS_BACKEND=tensorflow; a .keras file of any backend loads "
             f"there. Received: the backend {keras.backend.backend()!r}"
         )
-    labels = class_names.checked(labels, model.num_classes)
+    labels = class_names.check(labels, model.num_classes)
     import tensorflow as tf
 
     module = tf.Module()
@@ -114,11 +114,22 @@ def writing():
 
 @contextlib.contextmanager
 def new_version(directory, version):
-    """Gives a folder that becomes `directory/version` if all goes well.
+    """Makes a folder that becomes `directory/version` if all goes well.
 
     It is renamed when whole: Serving watches the folder for numbers, and sees
     no other names. On an error nothing is left; what a process that was
     killed has left, the next one removes.
+
+    Args:
+        directory: String or path of the folder of all versions.
+        version: Integer from 1 to 2**63 - 1.
+
+    Yields:
+        `pathlib.Path` of the folder.
+
+    Raises:
+        ValueError: If the version exists.
+        OSError: If the folder cannot be written.
     """
     check_version(version)
     target = pathlib.Path(directory) / str(version)
@@ -165,7 +176,7 @@ def check_name(name):
 
 
 def next_version(directory):
-    """Gives the number after the last version in a folder, or 1."""
+    """Returns the number after the last version in a folder, or 1."""
     names = [path.name for path in pathlib.Path(directory).glob("*")]
     # As Serving reads them, which knows no digits of other scripts.
     numbers = [int(x) for x in names if x.isascii() and x.isdigit()]
@@ -173,7 +184,7 @@ def next_version(directory):
 
 
 def _failing_layer(error):
-    """The innermost layer whose call raised an error, or `None`."""
+    """Returns the innermost layer whose call raised an error, or `None`."""
     layer = None
     for frame, _ in traceback.walk_tb(error.__traceback__):
         owner = frame.f_locals.get("self")

@@ -3,6 +3,7 @@
 import pathlib
 
 import numpy as np
+from absl import logging
 
 from nonlocal_keras import optional
 from nonlocal_keras.analysis import macs
@@ -39,13 +40,14 @@ def to_serving(
     warmup=True,
     card=None,
     tolerance=None,
+    say=logging.info,
 ):
     """Exports a classifier for TensorFlow Serving and compares it.
 
     It writes `directory/name/version/` with a SavedModel, `assets/labels.txt`,
     requests that Serving runs before it answers
     (`assets.extra/tf_serving_warmup_requests`) and `card.md`. Then it loads
-    what it wrote, runs it on clips and prints how far its logits are from
+    what it wrote, runs it on clips and says how far its logits are from
     those of the model. The folder gets its name when all of this is done, so
     a server that watches it never sees a part. The signatures are in
     docs/serving.md.
@@ -64,22 +66,27 @@ def to_serving(
     Args:
         model: A `nonlocal_keras.models.VideoClassifier`.
         directory: String or path, the folder of all models of a server.
-        labels: Sequence of class names. `None` for `model.labels`, or, where
-            that is `None` as well, "class 0" and so on.
-        version: Integer from 1 to 2**63 - 1. `None` for the one after the last.
-        name: String, the name by which clients call the model. `None` for
-            `model.name`.
+        labels: Sequence of class names. Defaults to `None`, for
+            `model.labels`, or, where that is `None` as well, "class 0" and so
+            on.
+        version: Integer from 1 to 2**63 - 1, or `None` for the one after the
+            last. Defaults to `1`.
+        name: String, the name by which clients call the model. Defaults to
+            `None`, for `model.name`.
         signatures: Sequence of names out of `serving_default`, `features`,
-            `video`, `video_features` and `jpeg`.
+            `video`, `video_features` and `jpeg`. Defaults to all of them.
         clips: float32 array `(clips, frames, height, width, 3)`, real clips
-            for the comparison. `None` for clips that are drawn.
+            for the comparison. Defaults to `None`, for clips that are drawn.
         warmup: Boolean, whether to write requests for the warm-up. They need
-            the package tensorflow-serving-api.
-        card: String of Markdown, the card of the model. `None` for one of
-            what the model itself tells.
+            the package tensorflow-serving-api. Defaults to `True`.
+        card: String of Markdown, the card of the model. Defaults to `None`,
+            for one of what the model itself tells.
         tolerance: Float, the most that a logit may differ, as a part of the
-            largest logit. `None` for 1e-4, or 0.05 for a model that computes
-            in 16 bits.
+            largest logit. Defaults to `None`, for 1e-4, or 0.05 for a model
+            that computes in 16 bits.
+        say: Function of a String, called with one line for each signature
+            that was compared; `print` shows them. The card has them, too.
+            Defaults to the log of absl.
 
     Returns:
         String, the path of the version.
@@ -105,7 +112,7 @@ def to_serving(
         labels = model.labels or [
             f"class {i}" for i in range(model.num_classes)
         ]
-    labels = class_names.checked(labels, model.num_classes)
+    labels = class_names.check(labels, model.num_classes)
     if tolerance is None:
         dtype = model.backbone.output.dtype
         tolerance = TOLERANCES.get(dtype, TOLERANCE_OF_16_BITS)
@@ -122,10 +129,11 @@ def to_serving(
             with saved_model.writing():
                 warmup_requests.write(model, folder, name, signatures)
         if card is None:
-            card = model_card.make_card(model, name, labels)
-        text = model_card.with_signatures(card, signatures, lines)
+            card = model_card.make_model_card(model, name, labels)
+        text = model_card.add_signatures(card, signatures, lines)
         (folder / "card.md").write_text(text, encoding="utf-8")
-    print("\n".join(lines))
+    for line in lines:
+        say(line)
     return str(base / str(version))
 
 
@@ -147,7 +155,7 @@ def _check_sizes(model):
 
 
 def _compare(model, folder, signatures, clips, tolerance):
-    """Runs what was written against the model; gives lines that say so."""
+    """Runs what was written against the model; returns lines that say so."""
     import tensorflow as tf
 
     served = tf.saved_model.load(str(folder)).signatures

@@ -68,7 +68,7 @@ def make(model, labels, names):
         return outputs(clip, training=False)
 
     def scores(clip):
-        found = run(limits.clip(clip, sizes, least))
+        found = run(limits.check_clip(clip, sizes, least))
         return {key: found[key] for key in ("logits", "probabilities")}
 
     def features(clip):
@@ -76,7 +76,7 @@ def make(model, labels, names):
         return {"features": tf.reduce_mean(places, (1, 2, 3)), "res5": places}
 
     def features_of_clip(clip):
-        return features(limits.clip(clip, sizes, least))
+        return features(limits.check_clip(clip, sizes, least))
 
     def top(clip):
         probabilities = run(clip)["probabilities"]
@@ -112,7 +112,15 @@ def make(model, labels, names):
 
 
 def clip_spec(model):
-    """Gives the `ClipSpec` of a model, or says what it lacks."""
+    """Returns the `ClipSpec` of a model, or says what it lacks.
+
+    Args:
+        model: A `nonlocal_keras.models.VideoClassifier`.
+
+    Raises:
+        ExportError: If the model does not know its preprocessing, or it gives
+            clips that the model does not take.
+    """
     if model.preprocessing is None:
         raise ExportError(
             "To turn frames into clips, as the signatures "

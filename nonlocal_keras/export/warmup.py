@@ -58,7 +58,7 @@ def write(model, folder, name, signatures):
 
 
 def _tensor(model, signature):
-    """A `TensorProto`; a value that is given once stands for all."""
+    """Returns a `TensorProto`; a value that is given once stands for all."""
     import tensorflow as tf
 
     if signature not in OF_PIXELS:

@@ -68,4 +68,4 @@ def test_what_is_no_text_file_is_named(tmp_path, name, reason):
 )
 def test_names_that_clients_could_not_read_are_refused(given, words):
     with pytest.raises(export.ExportError, match=words):
-        labels.checked(given, 3)
+        labels.check(given, 3)

@@ -141,14 +141,14 @@ def test_another_prediction_leaves_the_old_file(tmp_path):
 def test_a_layer_without_a_builtin_form_is_named(tmp_path, monkeypatch):
     model = w.network(options={"pairwise": "concatenation"}, **w.DENSE)
 
-    def streamed(model, _, deployed=deployment.deployed):
-        fast = deployed(model, "2d")
+    def streamed(model, _, prepare=deployment.prepare):
+        fast = prepare(model, "2d")
         fast.get_layer(fast.backbone.name).get_layer(
             "nonlocal_res4_0"
         ).implementation = "streamed"
         return fast
 
-    monkeypatch.setattr(deployment, "deployed", streamed)
+    monkeypatch.setattr(deployment, "prepare", streamed)
     with pytest.raises(parity.ExportError, match="nonlocal_res4_0"):
         to_litert(model, tmp_path / "m.tflite")
     assert not list(tmp_path.iterdir())
