@@ -33,7 +33,7 @@ test-oldest: .venv-oldest/.test
 # Trains the models that ship with the package, and puts them into it.
 zoo: .venv/.base
 	$(BIN)/python train.py --strategy=mirrored --model_dir=runs/zoo
-	$(BIN)/nonlocal-keras publish nl_c2d_tiny_longrange.local
+	$(BIN)/nonlocal-keras ship nl_c2d_tiny_longrange.local
 
 # Full-width models of the other projects against ours; see docs/parity.md.
 parity: .venv/.base

@@ -36,7 +36,7 @@ def write_text(path, text):
 
 @contextlib.contextmanager
 def folder(parent):
-    """Gives a new folder to write in, on the disk of its parent.
+    """Makes a new folder to write in, on the disk of its parent.
 
     Before, it removes those that processes left that are not there any more.
     What is whole is moved out of it with `os.replace`.

@@ -35,7 +35,7 @@ LONGEST = 2000
 
 
 def escaped(text):
-    """Gives text with escapes in place of what a terminal would obey.
+    """Returns text with escapes in place of what a terminal would obey.
 
     Example:
 
@@ -57,7 +57,13 @@ def escaped(text):
 
 
 def shortened(text, length=LONGEST):
-    """Gives the start and the end of a long text."""
+    """Returns the start and the end of a long text.
+
+    Args:
+        text: String.
+        length: Integer, characters from which on a text is long. Defaults to
+            `2000`.
+    """
     if len(text) <= length:
         return text
     half = length // 2
@@ -65,7 +71,7 @@ def shortened(text, length=LONGEST):
 
 
 def with_unit(number):
-    """Gives a count as people write it: `"4.05 M"` for 4,050,000."""
+    """Returns a count as people write it: `"4.05 M"` for 4,050,000."""
     for size, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
         if number >= size:
             return f"{number / size:.2f}{unit}"

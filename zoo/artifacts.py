@@ -19,9 +19,12 @@ import tempfile
 from absl import logging
 
 from zoo import checksums
-from zoo.model_card import make_card
+from zoo import proof
+from zoo import tasks
 from zoo.record import read_json
+from zoo.record import rename_fields
 from zoo.record import write_record
+from zoo.record_card import make_record_card
 
 TWIN = "model.keras"
 REPORT = "report.json"
@@ -30,15 +33,29 @@ SAVED_MODEL = "saved_model.pb"
 # What `load` relies on, and so looks at first.
 LOADED = (TWIN, RECORD)
 PARTIAL = ".partial-"
-TOLERANCE = 1e-5
 
 
 def folder_of(record, root):
-    """Gives the version folder of a record."""
+    """Returns the version folder of a record."""
     return root / "artifacts" / record.name / str(record.version)
 
 
-def changed_record(record, root):
+def find_damage(record, root, names=LOADED):
+    """Finds the first file of an artifact that is not as it was written.
+
+    Args:
+        record: The `zoo.Record`.
+        root: `pathlib.Path` of the root of its artifact.
+        names: Tuple of the names of the files to look at, or `None` for all.
+            Defaults to what `zoo.load` reads.
+
+    Returns:
+        String that says what is wrong, or `None`.
+    """
+    return checksums.find_damage(folder_of(record, root), names)
+
+
+def find_change(record, root):
     """Says how a record differs from the one its artifact was written with.
 
     A model answers by its record: the names of its classes and its
@@ -58,7 +75,7 @@ def changed_record(record, root):
     try:
         if not file.is_file() or file.read_bytes() == written.read_bytes():
             return None
-        before = read_json(written)
+        before = rename_fields(read_json(written))
     except (OSError, ValueError) as error:
         return f"{file} cannot be compared with {written}: {error}"
     # As JSON, where a tuple is a list.
@@ -80,36 +97,21 @@ def changed_record(record, root):
     )
 
 
-def read(folder, record):
-    """Loads the Keras model of an artifact, with what a user needs of it.
+def read(record, root):
+    """Loads the Keras model of an artifact, with what its user needs.
 
     Args:
-        folder: `pathlib.Path` of the artifact.
         record: The `zoo.Record`.
+        root: `pathlib.Path` of the root of its artifact, which is whole.
 
     Returns:
-        A `nonlocal_keras.models.VideoClassifier`.
+        A model of the task.
     """
-    import keras
-
-    # The import registers the classes of the file, too.
-    from nonlocal_keras.layers import initialization
-
-    with initialization.no_random_weights():
-        model = keras.saving.load_model(folder / TWIN, compile=False)
-    return equip(model, record)
+    model = proof.read(folder_of(record, root) / TWIN)
+    return tasks.find(record.task).equip(model, record)
 
 
-def equip(model, record):
-    """Gives a classifier its class names and its preprocessing."""
-    model.labels = record.labels
-    model.preprocessing = {
-        key: value for key, value in record.input.items() if key != "channels"
-    }
-    return model
-
-
-def strays(root, versions):
+def find_strays(root, versions):
     """Lists what lies among the models of a root and belongs to none.
 
     Args:
@@ -139,8 +141,31 @@ def _entries(folder):
 
 
 @contextlib.contextmanager
-def lock(name, root):
-    """Lets one process at a time change what the cache has of a name."""
+def changing(name, root):
+    """Lets one process at a time change what a root has of a name.
+
+    A root that cannot be written is said in words.
+
+    Args:
+        name: String, the name of a record.
+        root: `pathlib.Path` of the root.
+
+    Raises:
+        ValueError: If the root cannot be written.
+    """
+    try:
+        with _lock(name, root):
+            yield
+    except OSError as error:
+        raise ValueError(
+            f"`cache_dir` cannot be written: {error.strerror or error}. "
+            "Free space, or give another folder. Received: "
+            f"cache_dir={root}"
+        ) from error
+
+
+@contextlib.contextmanager
+def _lock(name, root):
     # Slow to import, and loading needs no lock.
     import filelock
 
@@ -159,30 +184,18 @@ def lock(name, root):
         held.release()
 
 
-@contextlib.contextmanager
-def writing(root):
-    """Says in words that a root cannot be written."""
-    try:
-        yield
-    except OSError as error:
-        raise ValueError(
-            f"`cache_dir` cannot be written: {error.strerror or error}. "
-            "Free space, or give another folder. Received: "
-            f"cache_dir={root}"
-        ) from error
-
-
 def write(model, record, root, report=None):
     """Writes the artifact of a model, and proves that it predicts the same.
 
-    It takes the place of a damaged one of the same version. The caller holds
-    the lock of the name, see `lock`.
+    It takes the place of a damaged one of the same version. The caller is
+    inside of `changing`.
 
     Args:
-        model: A `nonlocal_keras.models.VideoClassifier`.
+        model: A model of the task.
         record: The `zoo.Record`.
         root: `pathlib.Path` of the root.
-        report: String, JSON of the conversion. `None` for no such file.
+        report: String, JSON of the conversion. Defaults to `None`, for no
+            such file.
 
     Returns:
         `pathlib.Path` of the version folder.
@@ -196,7 +209,7 @@ def write(model, record, root, report=None):
     # What a process that was killed has left.
     for leftover in target.parent.glob(f"{PARTIAL}*"):
         shutil.rmtree(leftover, ignore_errors=True)
-    equip(model, record)
+    model = tasks.find(record.task).equip(model, record)
     try:
         with tempfile.TemporaryDirectory(
             prefix=PARTIAL, dir=target.parent
@@ -205,10 +218,11 @@ def write(model, record, root, report=None):
             folder = _export(model, record, partial)
             model.save(folder / TWIN)
             write_record(record, folder / RECORD)
-            (folder / "card.md").write_text(make_card(record), encoding="utf-8")
+            card = make_record_card(record)
+            (folder / "card.md").write_text(card, encoding="utf-8")
             if report is not None:
                 (folder / REPORT).write_text(report, encoding="utf-8")
-            _prove(model, record, folder)
+            proof.prove(model, record, folder / TWIN, folder / SAVED_MODEL)
             checksums.write_sums(folder)
             if target.exists():
                 os.replace(target, partial / "old")
@@ -221,15 +235,12 @@ def write(model, record, root, report=None):
 
 
 def _export(model, record, partial):
-    """Gives the folder to write to, with a SavedModel where that works."""
+    """Returns the folder to write to, with a SavedModel where that works."""
     import keras
 
     if keras.backend.backend() == "tensorflow":
-        from nonlocal_keras import export
-
-        return pathlib.Path(
-            export.to_saved_model(model, partial, record.labels, record.version)
-        )
+        task = tasks.find(record.task)
+        return pathlib.Path(task.write_saved_model(model, record, partial))
     logging.warning(
         "%s: no SavedModel is written, since that needs the TensorFlow "
         "backend and this is %s. The Keras model is whole.",
@@ -239,39 +250,3 @@ def _export(model, record, partial):
     folder = partial / str(record.version)
     folder.mkdir()
     return folder
-
-
-def _prove(model, record, folder):
-    """Compares what was written with the model, on a small random clip."""
-    import numpy as np
-
-    small = [min(record.input["size"], 64)] * 2
-    sizes = (record.input["frames"], *small, 3)
-    shape = [known or size for known, size in zip(model.input_shape[1:], sizes)]
-    clip = np.random.default_rng(0).normal(size=(1, *shape)).astype("float32")
-    expected = _numpy(model.logits(clip, training=False))
-    found = {TWIN: _numpy(read(folder, record).logits(clip, training=False))}
-    if (folder / SAVED_MODEL).is_file():
-        found[SAVED_MODEL] = _serve(folder, clip)
-    size = max(np.abs(expected).max(), 1e-6)
-    for name, logits in found.items():
-        error = np.abs(logits - expected).max() / size
-        if not error < TOLERANCE:
-            raise RuntimeError(
-                f"{name} of {record.name} predicts otherwise than the model "
-                f"it was written from: the logits differ by {error:.1e} of "
-                "the largest. Nothing was kept. Please report this."
-            )
-
-
-def _serve(folder, clip):
-    import tensorflow as tf
-
-    served = tf.saved_model.load(str(folder)).signatures["serving_default"]
-    return served(clip=tf.constant(clip))["logits"].numpy()
-
-
-def _numpy(tensor):
-    import keras
-
-    return keras.ops.convert_to_numpy(tensor)

@@ -13,7 +13,12 @@ _CHUNK = 1 << 20
 
 
 def digest(path, algorithm="sha256"):
-    """Gives the digest of a file in hexadecimal."""
+    """Returns the digest of a file in hexadecimal.
+
+    Args:
+        path: Path of the file.
+        algorithm: String, `"sha256"` or `"sha1"`. Defaults to `"sha256"`.
+    """
     with open(path, "rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()
 
@@ -81,14 +86,14 @@ def write_sums(folder):
     (folder / SUMS).write_text("".join(lines), encoding="utf-8")
 
 
-def damage(folder, names=None):
+def find_damage(folder, names=None):
     """Finds the first file of an artifact that is not as it was written.
 
     Args:
         folder: `pathlib.Path` of the artifact.
-        names: Names of the files to look at. `None` for all of them, and
-            then a file that was not written with them is damage, too: a
-            server would load it.
+        names: Names of the files to look at. Defaults to `None`, for all of
+            them, and then a file that was not written with them is damage,
+            too: a server would load it.
 
     Returns:
         String that says what is wrong, or `None`.
@@ -99,9 +104,9 @@ def damage(folder, names=None):
     except (OSError, ValueError):
         return f"{folder / SUMS} is missing or no list of checksums"
     for name in sums if names is None else names:
-        problem = _problem(folder / name, sums.get(name))
-        if problem:
-            return problem
+        damage = _find_damage(folder / name, sums.get(name))
+        if damage:
+            return damage
     if names is None:
         for path in sorted(folder.rglob("*")):
             known = path.relative_to(folder).as_posix() in {SUMS, *sums}
@@ -110,7 +115,7 @@ def damage(folder, names=None):
     return None
 
 
-def _problem(path, known):
+def _find_damage(path, known):
     try:
         if not path.is_file():
             return f"{path} is missing"

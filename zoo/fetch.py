@@ -35,7 +35,7 @@ class _Final(Exception):
     """This address will not give the file."""
 
 
-def fetch(urls, path, wrong, has_checksum=False, progress=True):
+def fetch(urls, path, find_fault, has_checksum=False, progress=True):
     """Downloads a file from the first address that gives it.
 
     Bytes gather in `PATH.part`, which takes the name of the file when it is
@@ -44,12 +44,13 @@ def fetch(urls, path, wrong, has_checksum=False, progress=True):
     Args:
         urls: Sequence of addresses, tried in this order.
         path: `pathlib.Path` of the file. Its folder is made.
-        wrong: Function of the path of the whole file that gives a string if
-            it is not the file that is wanted, else `None`.
-        has_checksum: Boolean, whether `wrong` tells any two files apart. Then
-            a cut download is resumed even from a server that cannot say
-            whether the file is still the same.
-        progress: Boolean, whether to show a bar on a terminal.
+        find_fault: Function of the path of the whole file. It returns a
+            string if that is not the file that is wanted, else `None`.
+        has_checksum: Boolean, whether `find_fault` tells any two files apart.
+            Then a cut download is resumed even from a server that cannot say
+            whether the file is still the same. Defaults to `False`.
+        progress: Boolean, whether to show a bar on a terminal. Defaults to
+            `True`.
 
     Raises:
         DownloadError: If no address gives the file.
@@ -59,7 +60,7 @@ def fetch(urls, path, wrong, has_checksum=False, progress=True):
     reasons = []
     try:
         for url in urls:
-            reason = _fetch_from(url, part, wrong, progress)
+            reason = _fetch_from(url, part, find_fault, progress)
             if reason is None:
                 return part.finish()
             reasons.append(f"{url}: {reason}")
@@ -70,7 +71,7 @@ def fetch(urls, path, wrong, has_checksum=False, progress=True):
     raise DownloadError("; ".join(reasons))
 
 
-def _fetch_from(url, part, wrong, progress):
+def _fetch_from(url, part, find_fault, progress):
     """Completes the part from one address, or says why it cannot."""
     reason = None
     for attempt in range(ATTEMPTS):
@@ -84,7 +85,7 @@ def _fetch_from(url, part, wrong, progress):
             continue
         except _Final as error:
             return str(error)
-        reason = wrong(part.path)
+        reason = find_fault(part.path)
         if reason is None:
             return None
         part.remove()
@@ -150,7 +151,7 @@ def _attempt(url, part, progress):
             total = _length(response, part)
             _receive(response, part, total, progress)
     except requests.RequestException as error:
-        raise _Temporary(short(error)) from error
+        raise _Temporary(shorten(error)) from error
     if total is not None and part.size() != total:
         raise _Temporary(f"{part.size()} bytes came of {total}")
     return resumed
@@ -220,8 +221,8 @@ def _receive(response, part, total, progress):
         os.fsync(file.fileno())
 
 
-def short(error):
-    """One line for what `requests` says in many."""
+def shorten(error):
+    """Returns one line for what `requests` says in many."""
     if isinstance(error, requests.Timeout):
         return "no answer in time"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):

@@ -23,16 +23,17 @@ MAX_REDIRECTS = 5
 
 @functools.cache
 def known():
-    """Gives what is known, as a dictionary of host to dictionary."""
+    """Returns what is known, as a dictionary of host to dictionary."""
     return json.loads(FILE.read_text(encoding="utf-8"))
 
 
 def host_of(url):
+    """Returns the host of an address."""
     return urllib.parse.urlsplit(url).hostname
 
 
 def file_of(url):
-    """The name of the file at an address; empty if it names none."""
+    """Returns the name of the file at an address; "" if it names none."""
     return pathlib.PurePosixPath(urllib.parse.urlsplit(url).path).name
 
 
@@ -42,7 +43,7 @@ def is_lost(url):
 
 
 def describe(host):
-    """Gives one line on what is known of a host, and since when."""
+    """Returns one line on what is known of a host, and since when."""
     found = known().get(host)
     if found is None:
         return "not known"
@@ -110,7 +111,7 @@ def _ask(url):
     except requests.RequestException as error:
         from zoo import fetch
 
-        return Answer(url, "no answer", fetch.short(error))
+        return Answer(url, "no answer", fetch.shorten(error))
 
 
 def _read(url, response):

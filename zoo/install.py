@@ -10,27 +10,19 @@ import os
 from absl import logging
 
 from zoo import artifacts
-from zoo import build
-from zoo import checksums
+from zoo import conversion
 from zoo import fetch
+from zoo import licenses
 from zoo import trust as trusts
 
 OFFLINE = "NONLOCAL_KERAS_OFFLINE"
-ACCEPT_LICENCE = "NONLOCAL_KERAS_ACCEPT_LICENCE"
-# Licences that ask nothing of those who only use the weights.
-FREE = ("Apache-2.0", "BSD-3-Clause", "MIT")
-# What the others ask, in a word.
-ASKS = {
-    "CC-BY-NC-4.0": "no commercial use",
-    "CC-BY-SA-3.0": "name the authors, and share what you make of them alike",
-}
 
 
 def ensure(
     record,
     root,
     offline=None,
-    accept_licence=None,
+    accept_license=None,
     progress=True,
     thorough=False,
     accept_unverified=False,
@@ -41,13 +33,15 @@ def ensure(
     Args:
         record: A `zoo.Record` with a `download`.
         root: `pathlib.Path` of the cache.
-        offline: Boolean, whether the network must not be used. `None` for
-            what `$NONLOCAL_KERAS_OFFLINE` says.
-        accept_licence: String, SPDX name of the licence that the user
-            accepts. `None` for `$NONLOCAL_KERAS_ACCEPT_LICENCE`.
-        progress: Boolean, whether to show a bar on a terminal.
+        offline: Boolean, whether the network must not be used. Defaults to
+            `None`, for what `$NONLOCAL_KERAS_OFFLINE` says.
+        accept_license: String, SPDX name of the license that the user
+            accepts. Defaults to `None`, for
+            `$NONLOCAL_KERAS_ACCEPT_LICENSE`.
+        progress: Boolean, whether to show a bar on a terminal. Defaults to
+            `True`.
         thorough: Boolean, whether to look at all files of an artifact that is
-            there, not only at what `zoo.load` reads.
+            there, not only at what `zoo.load` reads. Defaults to `False`.
         accept_unverified, sha256: As for `zoo.load`.
 
     Returns:
@@ -57,55 +51,40 @@ def ensure(
         trust.Unavailable: If the file cannot be had, or nothing vouches for
             it.
         ValueError: If the file cannot be had or is not the published one, or
-            the licence was not accepted.
+            the license was not accepted.
     """
     folder = artifacts.folder_of(record, root)
     names = None if thorough else artifacts.LOADED
     pin = root / "pins" / record.name
     trust = trusts.Trust(record, pin, accept_unverified, sha256)
-    if folder.is_dir() and not checksums.damage(folder, names):
-        if sha256 is not None:
-            trust.compare(folder / artifacts.REPORT)
+    if artifacts.find_damage(record, root, names) is None:
+        trust.compare(folder / artifacts.REPORT)
         return folder
-    _ask(record, accept_licence)
+    licenses.require(record, accept_license)
     trust.require()
-    with artifacts.writing(root), artifacts.lock(record.name, root):
-        if folder.is_dir():
-            problem = checksums.damage(folder, names)
-            # Another process may have made it while this one waited.
-            if not problem:
-                return folder
-            logging.warning("%s. It is made again.", problem)
-        file = root / "downloads" / record.name / record.file_name
-        problem = trust.wrong(file) if file.is_file() else None
-        if problem:
-            logging.warning("%s: %s", file, problem)
-        if problem or not file.is_file():
-            _download(record, file, trust, offline, progress)
-        report = _convert(record, root, file)
-        _write_pin(record, pin, report.sha256, file.name)
-        file.unlink()
-        logging.info("%s is in %s", record.name, folder)
+    with artifacts.changing(record.name, root):
+        # Another process may have made it while this one waited.
+        problem = artifacts.find_damage(record, root, names)
+        if problem is not None:
+            if folder.is_dir():
+                logging.warning("%s. It is made again.", problem)
+            _make(record, root, trust, offline, progress)
     return folder
 
 
-def _ask(record, accepted):
-    if record.licence in FREE:
-        logging.info("%s is under %s", record.name, record.licence)
-        return
-    logging.warning("%s is under %s", record.name, record.licence)
-    if accepted is None:
-        accepted = os.environ.get(ACCEPT_LICENCE)
-    if accepted != record.licence:
-        asks = ASKS.get(record.licence, "read it")
-        note = f" {record.note}" if record.note else ""
-        raise ValueError(
-            f"`accept_licence` must be {record.licence!r} for the weights of "
-            f"{record.name}: that licence restricts their use ({asks}).{note} "
-            "If you accept it, give accept_licence="
-            f"{record.licence!r}, or set {ACCEPT_LICENCE}={record.licence}. "
-            f"Received: accept_licence={accepted!r}"
-        )
+def _make(record, root, trust, offline, progress):
+    """Makes the artifact, of a file that is here or comes now."""
+    file = root / "downloads" / record.name / record.file_name
+    fault = trust.find_fault(file) if file.is_file() else None
+    if fault:
+        logging.warning("%s: %s", file, fault)
+    if fault or not file.is_file():
+        _download(record, file, trust, offline, progress)
+    model, report = _convert(record, file)
+    folder = artifacts.write(model, record, root, report.to_json() + "\n")
+    trust.write_pin(report.sha256, file.name)
+    file.unlink()
+    logging.info("%s is in %s", record.name, folder)
 
 
 def _download(record, file, trust, offline, progress):
@@ -120,7 +99,7 @@ def _download(record, file, trust, offline, progress):
     urls = trust.addresses()
     logging.info("getting %s from %s", file.name, urls[0])
     try:
-        fetch.fetch(urls, file, trust.wrong, trust.is_whole, progress)
+        fetch.fetch(urls, file, trust.find_fault, trust.is_whole, progress)
     except fetch.DownloadError as error:
         more = ""
         if len(urls) < len(record.addresses):
@@ -134,27 +113,15 @@ def _download(record, file, trust, offline, progress):
         ) from error
 
 
-def _write_pin(record, pin, sha256, name):
-    """Remembers the file where the published checksum cannot vouch for it."""
-    from nonlocal_keras import partial
-
-    if pin.is_file() or checksums.is_whole(record.download["checksum"]):
-        return
-    pin.parent.mkdir(parents=True, exist_ok=True)
-    partial.write_text(pin, f"{sha256}  {name}\n")
-
-
-def _convert(record, root, file):
-    from nonlocal_keras import convert
+def _convert(record, file):
+    from nonlocal_keras.convert import CheckpointError
 
     try:
-        model, report = build.from_file(record, file)
-    except convert.CheckpointError as error:
+        return conversion.convert(record, file)
+    except CheckpointError as error:
         # It is no checkpoint, so that keeping it would be of no use.
         file.unlink()
         raise ValueError(
             f"What came for {record.name} from {record.download['url']} is no "
             f"checkpoint and was deleted. {error}"
         ) from error
-    artifacts.write(model, record, root, report.to_json() + "\n")
-    return report

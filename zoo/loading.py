@@ -5,8 +5,10 @@ import os
 from absl import logging
 
 from zoo import artifacts
-from zoo import checksums
+from zoo import licenses
 from zoo import registry
+from zoo import renames
+from zoo import tasks
 
 
 def load(
@@ -17,9 +19,10 @@ def load(
     include_top=True,
     cache_dir=None,
     offline=None,
-    accept_licence=None,
+    accept_license=None,
     accept_unverified=False,
     sha256=None,
+    accept_licence=None,
 ):
     """Loads a model by name, with the published weights.
 
@@ -39,32 +42,36 @@ def load(
         name: String, see `zoo.list_models`. Without its tag it means the tag
             that comes first.
         num_classes: Integer. Another number of classes than that of the
-            record gives a fresh classifier, which must be trained.
+            record gives a fresh classifier, which must be trained. Defaults
+            to `None`, for that of the record.
         weights: `True` for the published weights, `False` for none, or the
-            path of the published file if it lies here already.
+            path of the published file if it lies here already. Defaults to
+            `True`.
         include_top: Boolean. `False` gives the features of res5,
             `(batch, frames, height, width, channels)`, without pooling and
-            classifier.
-        cache_dir: Folder for downloads and models. `None` for
+            classifier. Defaults to `True`.
+        cache_dir: Folder for downloads and models. Defaults to `None`, for
             `$NONLOCAL_KERAS_HOME/zoo`, or `~/.cache/nonlocal_keras/zoo`.
-        offline: Boolean, whether the network must not be used. `None` for
-            what `$NONLOCAL_KERAS_OFFLINE` says.
-        accept_licence: String, such as `"CC-BY-NC-4.0"`: the licence of the
-            weights, if it restricts their use and you accept it. `None` for
-            what `$NONLOCAL_KERAS_ACCEPT_LICENCE` says.
+        offline: Boolean, whether the network must not be used. Defaults to
+            `None`, for what `$NONLOCAL_KERAS_OFFLINE` says.
+        accept_license: String, such as `"CC-BY-NC-4.0"`: the license of the
+            weights, if it restricts their use and you accept it. Defaults to
+            `None`, for what `$NONLOCAL_KERAS_ACCEPT_LICENSE` says.
         accept_unverified: Boolean, whether to take a file for which no whole
             checksum vouches: of which only the first digits are published, or
-            none and it comes from a mirror.
+            none and it comes from a mirror. Defaults to `False`.
         sha256: String, the 64 digits of the SHA-256 of the published file, if
-            you know them. Another file is refused.
+            you know them. Another file is refused. Defaults to `None`.
+        accept_licence: The old name of `accept_license`.
 
     Returns:
-        A `nonlocal_keras.models.VideoClassifier` that predicts, trains and
-        saves; it has `labels` and `preprocess(frames)`. With
-        `include_top=False` its backbone, which has `preprocess` as well.
+        A model that predicts, trains and saves. For videos that is a
+        `nonlocal_keras.models.VideoClassifier`; it has `labels` and
+        `preprocess(frames)`. With `include_top=False` its backbone, which has
+        `preprocess` as well.
 
     Raises:
-        ValueError: For an unknown name, a licence that was not accepted, a
+        ValueError: For an unknown name, a license that was not accepted, a
             file that cannot be had, is damaged, or is of another model, or a
             record that was changed after its model was written.
     """
@@ -73,37 +80,31 @@ def load(
             "`num_classes` is for the classifier, which include_top=False "
             f"leaves out. Received: num_classes={num_classes}"
         )
+    accept_license = renames.take(
+        "accept_licence", accept_licence, "accept_license", accept_license
+    )
     record, root = registry.find(name, cache_dir)
+    task = tasks.find(record.task)
     if not isinstance(weights, bool):
         model = _from_file(record, root, os.fspath(weights), sha256)
     elif not weights and record.architecture is not None:
-        from zoo import build
-
-        model = artifacts.equip(build.from_record(record), record)
+        model = task.equip(task.build(record), record)
     else:
-        folder = download(
+        _ensure(
+            record,
+            root,
             name,
-            cache_dir=cache_dir,
+            cache_dir,
             offline=offline,
-            accept_licence=accept_licence,
+            accept_license=accept_license,
             accept_unverified=accept_unverified,
             sha256=sha256,
         )
-        model = artifacts.read(folder, record)
+        model = artifacts.read(record, root)
         if not weights:
-            model = type(model).from_config(model.get_config())
-    if not include_top:
-        model.backbone.preprocess = model.preprocess
-        return model.backbone
-    if num_classes in (None, len(record.labels)):
-        return model
-    logging.warning(
-        "The classifier of %s classes is fresh and must be trained; the "
-        "published one has %d.",
-        num_classes,
-        model.num_classes,
-    )
-    return model.with_head(num_classes=num_classes, labels=None)
+            fresh = type(model).from_config(model.get_config())
+            model = task.equip(fresh, record)
+    return task.choose_head(model, record, num_classes, include_top)
 
 
 def download(
@@ -111,9 +112,10 @@ def download(
     *,
     cache_dir=None,
     offline=None,
-    accept_licence=None,
+    accept_license=None,
     accept_unverified=False,
     sha256=None,
+    accept_licence=None,
 ):
     """Makes sure that a model is in the cache, as the first `load` does.
 
@@ -122,8 +124,8 @@ def download(
     >>> folder = zoo.download("nl_i3d_r101_kinetics")
 
     Args:
-        name, cache_dir, offline, accept_licence, accept_unverified, sha256:
-            As for `zoo.load`.
+        name, cache_dir, offline, accept_license, accept_unverified, sha256,
+            accept_licence: As for `zoo.load`.
 
     Returns:
         `pathlib.Path` of the version folder: see `zoo.path`.
@@ -131,37 +133,28 @@ def download(
     Raises:
         ValueError: As for `zoo.load`.
     """
+    accept_license = renames.take(
+        "accept_licence", accept_licence, "accept_license", accept_license
+    )
     record, root = registry.find(name, cache_dir)
-    if record.download is None:
-        folder = _registered(record, root)
-    else:
-        from zoo import install
-        from zoo import trust
-
-        try:
-            folder = install.ensure(
-                record,
-                root,
-                offline,
-                accept_licence,
-                accept_unverified=accept_unverified,
-                sha256=sha256,
-            )
-        except trust.Unavailable as error:
-            others = _other_tags(name, record, cache_dir)
-            if not others:
-                raise
-            raise type(error)(f"{error} {others}") from error
-    _check_record(record, root)
-    return folder
+    return _ensure(
+        record,
+        root,
+        name,
+        cache_dir,
+        offline=offline,
+        accept_license=accept_license,
+        accept_unverified=accept_unverified,
+        sha256=sha256,
+    )
 
 
 def path(name, cache_dir=None):
-    """Gives the folder of a model that is here already.
+    """Returns the folder of a model that is here already.
 
     Args:
         name: String, see `zoo.list_models`.
-        cache_dir: As for `zoo.load`.
+        cache_dir: As for `zoo.load`. Defaults to `None`.
 
     Returns:
         `pathlib.Path` of the version folder, for `tf.saved_model.load`; its
@@ -181,6 +174,37 @@ def path(name, cache_dir=None):
     return folder
 
 
+def _ensure(record, root, name, cache_dir, **options):
+    """Makes sure that the artifact of a record is there, whole and its own.
+
+    Args:
+        record: The `zoo.Record` that was found by `name` in `cache_dir`.
+        root: `pathlib.Path` of the root of its artifact.
+        **options: Arguments of `install.ensure`.
+
+    Returns:
+        `pathlib.Path` of the version folder.
+    """
+    if record.download is not None:
+        from zoo import install
+        from zoo import trust
+
+        try:
+            install.ensure(record, root, **options)
+        except trust.Unavailable as error:
+            others = _other_tags(name, record, cache_dir)
+            if not others:
+                raise
+            raise type(error)(f"{error} {others}") from error
+    elif damage := artifacts.find_damage(record, root):
+        raise ValueError(
+            f"The zoo lists {record.name!r}, but {damage}. Install the "
+            "package again, or register the model again."
+        )
+    _refuse_change(record, root)
+    return artifacts.folder_of(record, root)
+
+
 def _other_tags(name, record, cache_dir):
     """Names the other weights of a name that was given without its tag."""
     others = registry.list_models(f"{name}.*", cache_dir)
@@ -194,27 +218,14 @@ def _other_tags(name, record, cache_dir):
     )
 
 
-def _check_record(record, root):
-    problem = artifacts.changed_record(record, root)
-    if problem:
-        raise ValueError(problem)
-
-
-def _registered(record, root):
-    """Gives the folder of a model that was registered, if it is whole."""
-    folder = artifacts.folder_of(record, root)
-    problem = checksums.damage(folder, artifacts.LOADED)
-    if problem:
-        raise ValueError(
-            f"The zoo lists {record.name!r}, but {problem}. Install the "
-            "package again, or register the model again."
-        )
-    return folder
+def _refuse_change(record, root):
+    change = artifacts.find_change(record, root)
+    if change:
+        raise ValueError(change)
 
 
 def _from_file(record, root, file, sha256):
-    from zoo import build
-    from zoo import install
+    from zoo import conversion
     from zoo import trust
 
     if record.download is None:
@@ -225,18 +236,17 @@ def _from_file(record, root, file, sha256):
         )
     # A record of the user tells the names of the classes, so it is looked at
     # where there is something to compare it with.
-    folder = artifacts.folder_of(record, root)
-    if checksums.damage(folder, (artifacts.RECORD,)) is None:
-        _check_record(record, root)
-    problem = None
+    if artifacts.find_damage(record, root, (artifacts.RECORD,)) is None:
+        _refuse_change(record, root)
+    fault = None
     if os.path.isfile(file):
-        problem = trust.Trust(record, sha256=sha256).wrong(file)
-    if problem and sha256 is not None:
-        raise ValueError(f"{file}: {problem}. It is not converted.")
-    if problem:
-        logging.warning("%s: %s. It is converted all the same.", file, problem)
-    model, report = build.from_file(record, file)
+        fault = trust.Trust(record, sha256=sha256).find_fault(file)
+    if fault and sha256 is not None:
+        raise ValueError(f"{file}: {fault}. It is not converted.")
+    if fault:
+        logging.warning("%s: %s. It is converted all the same.", file, fault)
+    model, report = conversion.convert(record, file)
     logging.info("%s", report)
-    if record.licence not in install.FREE:
-        logging.warning("%s is under %s", record.name, record.licence)
-    return artifacts.equip(model, record)
+    if record.license not in licenses.FREE:
+        licenses.tell(record)
+    return tasks.find(record.task).equip(model, record)

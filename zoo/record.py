@@ -5,12 +5,16 @@ import json
 import pathlib
 import re
 
+from zoo import checks
 from zoo import hosts
 from zoo import record_rules
+from zoo import renames
 
 LABELS = pathlib.Path(__file__).parent / "labels"
 # The labels of a hundred thousand classes take about three million bytes.
 MAX_BYTES = 16 << 20
+# Fields that records of before have under another name.
+RENAMED = {"licence": "license"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,67 +27,61 @@ class Record:
         version: Integer, the version folder of the artifact.
         description: String, one line.
         source: String, where the weights come from.
-        licence: String, SPDX name of the licence of the weights.
+        license: String, SPDX name of the license of the weights.
         parameters: Integer, trainable and frozen weights without statistics.
-        macs: Integer, multiply-adds per clip.
-        input: Dictionary of the clip: `frames`, `stride` (`None` if they are
-            spread over the whole video), `size` of the crop
-            and `short_side` of the frame in pixels, `channels` ("RGB"),
-            `mean` and `std` of `(x / 255 - mean) / std`; where they are of
-            use also `resize` (width and height to which frames are stretched
-            first) and `fps` (the clip counts time, and `stride` is meant for
-            that many frames per second).
-        views: Dictionary of the published test of a video: `clips`, `crops`
-            per clip and their `size`, the `rule` by which they are placed
-            (see `nonlocal_keras.data.view_indices`), `window` (frames, rows
-            and columns of the average pooling before the classifier, which
-            slides over the features of a larger crop; `None` for all of
-            them), and what is averaged (`average`, see
-            `nonlocal_keras.predict_video`).
+        macs: Integer, multiply-adds per input.
+        input: Dictionary of what the model takes. Its fields, and those of
+            `views` and `architecture`, are said by the module of the task in
+            `zoo.tasks`.
+        views: Dictionary of the published test.
         labels: Tuple of class names. In the file also the name of a list in
             `zoo/labels`.
-        metrics: Dictionary of the accuracy: `dataset`, `protocol`, and where
-            known `top1`, `top5` or `map` between 0 and 1, the 95% `interval`
-            of `top1`, the number of `videos`, the `command` that measured it
-            or the `source` that published it.
+        metrics: Dictionary of the accuracy: `dataset`, `protocol`, the
+            measures of the task where known, the `command` that measured
+            them or the `source` that published them.
+        task: String, the kind of model: the name of a module in `zoo.tasks`.
+            Defaults to `"video_classification"`.
         order: Integer. A name without a tag means the tag of lowest order.
-        architecture: Dictionary that builds the model without weights:
-            `model` and `family` of `nonlocal_keras.models.from_name`, its
-            further `options`, and `head`, arguments of `VideoClassifier`.
-            `None` for a model whose artifact lies beside its record.
+            Defaults to `1000`.
+        architecture: Dictionary that builds the model without weights.
+            Defaults to `None`, for a model whose artifact lies beside its
+            record.
         download: Dictionary of a published file: `url`, `mirrors` (other
             addresses to which the project linked it), `unverified_mirrors`
             (addresses where it may lie, but nobody saw it),
             `checksum` ("sha1:...", "sha256:..." in whole or in part, or
             `None` where none is published), `converter` (a source of
-            `nonlocal_keras.convert`) and its `overrides`. `None` for a model
-            whose artifact lies beside its record.
-        note: String, one line on what else has to be known.
+            `nonlocal_keras.convert`) and its `overrides`. Defaults to
+            `None`, for a model whose artifact lies beside its record.
+        note: String, one line on what else has to be known. Defaults to `""`.
     """
 
     name: str
     version: int
     description: str
     source: str
-    licence: str
+    license: str
     parameters: int
     macs: int
     input: dict
     views: dict
     labels: tuple
     metrics: dict
+    # Records of before there were others have none.
+    task: str = "video_classification"
     order: int = 1000
     architecture: dict | None = None
     download: dict | None = None
     note: str = ""
 
     def __post_init__(self):
-        for field, holds, rule in record_rules.of(self):
-            if not holds:
-                raise ValueError(
-                    f"`{field}` of a zoo record must be {rule}. Received: "
-                    f"{getattr(self, field)!r} in record {self.name!r}"
-                )
+        checks.check(self, record_rules.rules(self))
+
+    @property
+    def licence(self):
+        """The license, by the name that the field had before."""
+        renames.warn("Record.licence", "Record.license")
+        return self.license
 
     @property
     def plain_name(self):
@@ -92,10 +90,12 @@ class Record:
 
     @property
     def mirrors(self):
+        """Other addresses to which the project linked the file."""
         return tuple(self.download["mirrors"])
 
     @property
     def unverified_mirrors(self):
+        """Addresses where the file may lie."""
         return tuple(self.download.get("unverified_mirrors", ()))
 
     @property
@@ -126,12 +126,18 @@ def read_record(path):
     Args:
         path: `pathlib.Path` of the JSON file.
 
+    Returns:
+        A `Record`.
+
     Raises:
         ValueError: If it cannot be read, is not JSON, lacks a field, has an
             unknown one, or breaks a rule.
     """
     try:
         fields = read_json(path)
+        for old in set(RENAMED) & set(fields):
+            renames.warn(old, RENAMED[old], f" in {path}")
+        fields = rename_fields(fields)
         missing = {"name", "labels"} - set(fields)
         if missing:
             raise ValueError(f"it lacks {', '.join(sorted(missing))}")
@@ -147,11 +153,27 @@ def read_record(path):
         raise ValueError(f"{path} is not a zoo record: {error}") from error
 
 
+def rename_fields(fields):
+    """Returns the fields of a record under the names of today.
+
+    Args:
+        fields: Dictionary, as it may have been written by an older package.
+            A field that is there under both names keeps both, and is refused.
+    """
+    return {
+        key if RENAMED.get(key) in fields else RENAMED.get(key, key): value
+        for key, value in fields.items()
+    }
+
+
 def read_json(path):
-    """Gives the JSON object in a file, which may be anything.
+    """Returns the JSON object in a file, which may be anything.
 
     Args:
         path: `pathlib.Path` of the file.
+
+    Returns:
+        Dictionary.
 
     Raises:
         ValueError: If it is no regular file, too large, or no JSON object.
@@ -174,7 +196,14 @@ def read_json(path):
 
 
 def read_labels(labels):
-    """Gives class names as a tuple, of a list or the name of a list."""
+    """Returns class names as a tuple.
+
+    Args:
+        labels: Sequence of strings, or the name of a list in `zoo/labels`.
+
+    Raises:
+        ValueError: If it is neither.
+    """
     if isinstance(labels, list | tuple):
         return tuple(labels)
     if not isinstance(labels, str):

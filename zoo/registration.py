@@ -8,7 +8,10 @@ import shutil
 from zoo import artifacts
 from zoo import loading
 from zoo import registry
+from zoo import renames
+from zoo.record import RENAMED
 from zoo.record import Record
+from zoo.record import rename_fields
 from zoo.record import write_record
 
 
@@ -19,10 +22,11 @@ def register(model, record, root=None):
     list always has a whole model. Each call makes a new version.
 
     Args:
-        model: A `nonlocal_keras.models.VideoClassifier`.
+        model: A model of the task of the record, such as a
+            `nonlocal_keras.models.VideoClassifier`.
         record: Dictionary of the fields of `zoo.Record` without `version`,
             which is filled in.
-        root: Path of the root. `None` for the user's.
+        root: Path of the root. Defaults to `None`, for the user's.
 
     Returns:
         The `zoo.Record` as written.
@@ -32,9 +36,11 @@ def register(model, record, root=None):
             written. Then nothing is left there.
     """
     root = pathlib.Path(root or registry.user_root())
-    fields = {**record, "labels": tuple(record["labels"])}
+    for old in set(RENAMED) & set(record):
+        renames.warn(old, RENAMED[old], " in `record`")
+    fields = {**rename_fields(record), "labels": tuple(record["labels"])}
     name = Record(version=1, **fields).name
-    with artifacts.writing(root), artifacts.lock(name, root):
+    with artifacts.changing(name, root):
         base = root / "artifacts" / name
         versions = [int(p.name) for p in base.glob("*") if p.name.isdecimal()]
         full = Record(version=max(versions, default=0) + 1, **fields)
@@ -60,7 +66,7 @@ def _list(record, root):
         new.unlink(missing_ok=True)
 
 
-def publish(name, cache_dir=None, root=registry.PACKAGE_ROOT):
+def ship(name, cache_dir=None, root=registry.PACKAGE_ROOT):
     """Copies a model of the user's zoo into this package, without its tag.
 
     Older versions of the model in the package are removed: what ships is one
@@ -68,11 +74,12 @@ def publish(name, cache_dir=None, root=registry.PACKAGE_ROOT):
 
     Args:
         name: String, e.g. `"nl_c2d_tiny_longrange.local"`.
-        cache_dir: Folder of the user's zoo, see `zoo.load`.
+        cache_dir: Folder of the user's zoo, see `zoo.load`. Defaults to
+            `None`.
         root: Path of the root. Defaults to this package.
 
     Returns:
-        The `zoo.Record` as published.
+        The `zoo.Record` as it ships.
 
     Raises:
         ValueError: If the name is unknown, or of a published file.

@@ -14,16 +14,20 @@ import re
 
 from absl import logging
 
-from zoo.model_card import make_card
 from zoo.record import read_record
+from zoo.record_card import make_record_card
 
 PACKAGE_ROOT = pathlib.Path(__file__).parent
 HOME = "NONLOCAL_KERAS_HOME"
 
 
 def user_root(cache_dir=None):
-    """The user's folder: `cache_dir`, else `$NONLOCAL_KERAS_HOME/zoo`, else
-    one below `~/.cache`."""
+    """Returns the folder of the user.
+
+    Args:
+        cache_dir: Path of that folder. Defaults to `None`, for
+            `$NONLOCAL_KERAS_HOME/zoo`, else one below `~/.cache`.
+    """
     if cache_dir is not None:
         return _folder(os.fspath(cache_dir), "cache_dir")
     default = "~/.cache/nonlocal_keras"
@@ -56,8 +60,8 @@ def list_models(pattern="*", cache_dir=None):
     ['nl10_i3d_r101_kinetics.gluoncv', 'nl10_i3d_r101_kinetics.gluoncv_torch']
 
     Args:
-        pattern: String with `*` and `?` as in file names.
-        cache_dir: Folder of the user's zoo, see `load`.
+        pattern: String with `*` and `?` as in file names. Defaults to `"*"`.
+        cache_dir: Folder of the user's zoo, see `load`. Defaults to `None`.
 
     Returns:
         List of strings, numbers sorted by value (`r50` before `r101`).
@@ -67,7 +71,7 @@ def list_models(pattern="*", cache_dir=None):
 
 
 def info(name, cache_dir=None):
-    """Gives the record of a model.
+    """Returns the record of a model.
 
     Example:
 
@@ -77,7 +81,7 @@ def info(name, cache_dir=None):
     Args:
         name: String, see `list_models`. Without its tag it means the tag that
             comes first.
-        cache_dir: Folder of the user's zoo, see `load`.
+        cache_dir: Folder of the user's zoo, see `load`. Defaults to `None`.
 
     Returns:
         A `zoo.Record`.
@@ -89,7 +93,7 @@ def info(name, cache_dir=None):
 
 
 def card(name, cache_dir=None):
-    """Gives the model card: the record told in words.
+    """Returns the model card: the record told in words.
 
     Example:
 
@@ -99,16 +103,27 @@ def card(name, cache_dir=None):
 
     Args:
         name: String, see `info`.
-        cache_dir: Folder of the user's zoo, see `load`.
+        cache_dir: Folder of the user's zoo, see `load`. Defaults to `None`.
 
     Returns:
         String of Markdown.
     """
-    return make_card(info(name, cache_dir))
+    return make_record_card(info(name, cache_dir))
 
 
 def find(name, cache_dir=None):
-    """Gives the record of a name, and the root of its artifact."""
+    """Returns the record of a name, and the root of its artifact.
+
+    Args:
+        name: String, see `info`.
+        cache_dir: Folder of the user's zoo, see `load`. Defaults to `None`.
+
+    Returns:
+        Tuple of a `zoo.Record` and a `pathlib.Path`.
+
+    Raises:
+        ValueError: For an unknown name, or one whose record is broken.
+    """
     places = roots(cache_dir)
     files = [
         (known, file, root)
@@ -141,11 +156,18 @@ def find(name, cache_dir=None):
 
 
 def roots(cache_dir=None):
+    """Returns the folders of the user and of this package."""
     return (user_root(cache_dir), PACKAGE_ROOT)
 
 
 def record_files(root):
-    """Gives the files of the records of a root, by name.
+    """Returns the files of the records of a root, by name.
+
+    Args:
+        root: `pathlib.Path`.
+
+    Returns:
+        Dictionary of names to `pathlib.Path`s.
 
     Raises:
         ValueError: If the root is there and cannot be read.
@@ -173,8 +195,8 @@ def _natural(name):
     return [int(p) if p.isdecimal() else p for p in re.split(r"(\d+)", name)]
 
 
-def show(record):
-    """Gives a record as a list of lines, for one screen."""
+def lines_of(record):
+    """Returns a record as a list of lines, for one screen."""
     lines = []
     for field in dataclasses.fields(record):
         value = getattr(record, field.name)

@@ -27,10 +27,12 @@ class Trust:
 
     Args:
         record: A `zoo.Record` with a `download`.
-        pin: `pathlib.Path` of the SHA-256 of an earlier download, if any.
+        pin: `pathlib.Path` of the SHA-256 of an earlier download, which need
+            not be there. Defaults to `None`.
         accept_unverified: Boolean, whether the user takes a file for which
-            no whole checksum vouches.
-        sha256: String, the whole SHA-256 that the user states.
+            no whole checksum vouches. Defaults to `False`.
+        sha256: String, the whole SHA-256 that the user states. Defaults to
+            `None`.
 
     Raises:
         ValueError: If `sha256` has not 64 digits.
@@ -75,14 +77,18 @@ class Trust:
         )
 
     def addresses(self):
-        """Gives the addresses that may be asked, the likeliest first."""
+        """Returns the addresses that may be asked, the likeliest first."""
         if not (self.is_whole or self._accepted):
             # Others than the project may hold a mirror by now.
             return (self._record.download["url"],)
         return sorted(self._record.addresses, key=hosts.is_lost)
 
-    def wrong(self, path):
-        """Says why a file is not the published one; `None` if it is."""
+    def find_fault(self, path):
+        """Says why a file is not the published one; `None` if it is.
+
+        Args:
+            path: Path of the file.
+        """
         if self._published is not None and not checksums.matches(
             path, self._published, fetch.MAX_BYTES
         ):
@@ -112,6 +118,8 @@ class Trust:
         Args:
             report: `pathlib.Path` of the report of its conversion.
         """
+        if self._stated is None:
+            return
         try:
             used = json.loads(report.read_text(encoding="utf-8"))["sha256"]
         except (OSError, ValueError, LookupError, TypeError):
@@ -122,6 +130,20 @@ class Trust:
                 f"was made; delete that folder to make it again. The SHA-256 "
                 f"of that file is {used}. Received: sha256={self._stated!r}"
             )
+
+    def write_pin(self, sha256, name):
+        """Remembers a file that the published checksum cannot vouch for.
+
+        Args:
+            sha256: String, its SHA-256.
+            name: String, its name.
+        """
+        from nonlocal_keras import partial
+
+        if self._pin.is_file() or checksums.is_whole(self._published):
+            return
+        self._pin.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(self._pin, f"{sha256}  {name}\n")
 
     def by_hand(self, file):
         """Says what the file is and how to give it by hand.

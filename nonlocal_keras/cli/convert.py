@@ -107,7 +107,7 @@ def parse(text):
 
 
 def report_path(output):
-    """Gives the path of the report of a model."""
+    """Returns the path of the report of a model."""
     return output.with_name(f"{output.name}.report.json")
 
 

@@ -2,7 +2,11 @@
 
 import argparse
 
+from nonlocal_keras import terminal
+
 PROGRAM = "nonlocal-keras"
+# Of what `predict` and `export` take.
+TASK = "video_classification"
 
 
 def of_cache():
@@ -21,10 +25,18 @@ def of_fetching():
         "--offline", action="store_true", default=None, help="use no network"
     )
     parser.add_argument(
-        "--accept-licence",
+        "--accept-license",
         metavar="SPDX",
-        help="the licence of the weights, if it restricts their use and you "
+        help="the license of the weights, if it restricts their use and you "
         "accept it, e.g. CC-BY-NC-4.0",
+    )
+    parser.add_argument(
+        "--accept-licence",
+        dest="accept_license",
+        action=_Renamed,
+        new="--accept-license",
+        default=argparse.SUPPRESS,
+        help=argparse.SUPPRESS,
     )
     parser.add_argument(
         "--accept-unverified",
@@ -40,12 +52,50 @@ def of_fetching():
     return parser
 
 
-def fetching(arguments):
+def find_classifier(name, cache_dir):
+    """Returns the record of a model that a command can run on videos.
+
+    Args:
+        name: String, of the zoo.
+        cache_dir: As for `zoo.load`.
+
+    Raises:
+        ValueError: If the zoo has no such name, or its task is another one.
+    """
+    import zoo
+
+    record = zoo.info(name, cache_dir)
+    if record.task != TASK:
+        raise ValueError(
+            f"The model must be of the task {TASK!r}. Received: {name}, which "
+            f"is of {record.task!r}"
+        )
+    return record
+
+
+def say_renamed(old, new):
+    """Says to who typed an old name what it is called now."""
+    terminal.say(PROGRAM, f"`{old}` is called `{new}` now; use that name.")
+
+
+class _Renamed(argparse.Action):
+    """An old flag, which works and says its new name."""
+
+    def __init__(self, *args, new, **kwargs):
+        super().__init__(*args, **kwargs)
+        self._new = new
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        say_renamed(option_string, self._new)
+        setattr(namespace, self.dest, values)
+
+
+def read_fetching(arguments):
     """Reads the arguments of `zoo.load` and `zoo.download` off the flags."""
     names = (
         "cache_dir",
         "offline",
-        "accept_licence",
+        "accept_license",
         "accept_unverified",
         "sha256",
     )

@@ -1,6 +1,7 @@
 """The command `nonlocal-keras flops`."""
 
 from nonlocal_keras import terminal
+from nonlocal_keras.cli import flags
 
 # Classes of Kinetics.
 CLASSES = 400
@@ -66,13 +67,14 @@ def _flops(arguments):
             f"{terminal.with_unit(cost.macs)} | "
             f"{cost.macs / first.macs:.2f} |"
         )
-    print("\n".join(rows))
+    terminal.write(*rows)
 
 
 def _model(name, arguments):
-    """Gives a model without weights, and the usual shape of its clip."""
+    """Returns a model without weights, and the usual shape of its clip."""
     import zoo
     from nonlocal_keras import models
+    from zoo import tasks
 
     listed = zoo.list_models()
     if name not in {*listed, *(full.partition(".")[0] for full in listed)}:
@@ -86,7 +88,7 @@ def _model(name, arguments):
                 f"`--{flag}` is for names that are built and would change "
                 f"nothing for {name}, which is one of the zoo. Leave it out."
             )
-    clip = zoo.info(name).input
+    record = flags.find_classifier(name, None)
     # The cost is that of the architecture: no weights are fetched.
     model = zoo.load(name, weights=False)
-    return model, (clip["frames"], clip["size"], clip["size"], 3)
+    return model, tasks.find(record.task).input_shape(record)

@@ -15,7 +15,8 @@ def main(argv=None):
     """Runs one command.
 
     Args:
-        argv: List of strings. Defaults to those of the process.
+        argv: List of strings. Defaults to `None`, for those of the
+            process.
 
     Returns:
         Integer, the exit status.

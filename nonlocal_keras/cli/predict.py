@@ -67,21 +67,19 @@ def run(arguments):
 
 
 def _predictor(arguments):
-    """Gives the model, and the views of a video that are asked for."""
+    """Returns the model, and the views of a video that are asked for."""
     import zoo
     from nonlocal_keras import model_file
 
     if not model_file.is_file_name(arguments.model):
+        record = flags.find_classifier(arguments.model, arguments.cache_dir)
         model = zoo.load(
             arguments.model,
             weights=arguments.weights or True,
-            **flags.fetching(arguments),
+            **flags.read_fetching(arguments),
         )
-        views = {}
-        if arguments.views == "all":
-            views = zoo.info(arguments.model, arguments.cache_dir).views
-        return model, views
-    fetching = {**flags.fetching(arguments), "weights": arguments.weights}
+        return model, record.views if arguments.views == "all" else {}
+    fetching = {**flags.read_fetching(arguments), "weights": arguments.weights}
     unused = [flag for flag, value in fetching.items() if value]
     if arguments.views == "all":
         # A file does not tell how it was tested.

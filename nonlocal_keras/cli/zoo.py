@@ -1,4 +1,4 @@
-"""The commands `nonlocal-keras list|info|download|verify|publish`."""
+"""The commands `nonlocal-keras list|info|download|verify|ship`."""
 
 from nonlocal_keras import terminal
 from nonlocal_keras.cli import flags
@@ -38,11 +38,12 @@ def add_parser(commands):
         "look at no file here",
     )
     parser = add(
-        "publish",
-        _publish,
-        cache,
-        "copy a model of your zoo into this package",
+        "ship", _ship, cache, "copy a model of your zoo into this package"
     )
+    parser.add_argument("name")
+    # Its old name, which the help does not show.
+    parser = commands.add_parser("publish", parents=[cache])
+    parser.set_defaults(run=_publish)
     parser.add_argument("name")
 
 
@@ -57,7 +58,7 @@ def _list(arguments):
         )
     found, broken = _records(names, arguments.cache_dir)
     if arguments.markdown:
-        terminal.write(*markdown([r for r, _ in found]).splitlines())
+        terminal.write(*_make_table([r for r, _ in found]).splitlines())
     else:
         _print_rows(found)
     if broken:
@@ -68,7 +69,7 @@ def _list(arguments):
 
 
 def _records(names, cache_dir):
-    """Gives the records of names with their roots; says which are broken.
+    """Reads the records of names; says which are broken.
 
     Returns:
         List of pairs of record and root, and the number of broken records.
@@ -87,22 +88,26 @@ def _records(names, cache_dir):
 
 def _print_rows(found):
     from zoo import artifacts
+    from zoo import tasks
 
     width = max((len(record.name) for record, _ in found), default=0)
     for record, root in found:
         here = artifacts.folder_of(record, root).is_dir()
+        task = tasks.find(record.task)
         row = (
-            f"{record.name:{width}}  {_measure(record.metrics):10}  "
-            f"{_clip(record):8}  {record.licence:12}  "
+            f"{record.name:{width}}  {task.short_accuracy(record):10}  "
+            f"{task.short_input(record):8}  {record.license:12}  "
             f"{'here' if here else ''}"
         )
         terminal.write(row.rstrip())
 
 
-def markdown(records):
-    """Gives a table with one row for all tags of a name."""
+def _make_table(records):
+    """Returns a Markdown table with one row for all tags of a name."""
+    from zoo import tasks
+
     rows = [
-        "| name | clip | accuracy | licence | weights, the first by default |",
+        "| name | clip | accuracy | license | weights, the first by default |",
         "|---|---|---|---|---|",
     ]
     tags = {}
@@ -110,40 +115,28 @@ def markdown(records):
         tags.setdefault(record.plain_name, []).append(record)
     for name in dict.fromkeys(record.plain_name for record in records):
         first = tags[name][0]
+        task = tasks.find(first.task)
         of_name = [f"`{r.name.partition('.')[2]}`" for r in tags[name]]
         rows.append(
-            f"| `{name}` | {_clip(first)} | {_measure(first.metrics) or '-'} | "
-            f"{first.licence} | "
+            f"| `{name}` | {task.short_input(first)} | "
+            f"{task.short_accuracy(first) or '-'} | {first.license} | "
             f"{'shipped' if first.download is None else ', '.join(of_name)} |"
         )
     return "\n".join(rows)
 
 
-def _clip(record):
-    clip = record.input
-    # Frames and stride; "spread": over the whole video.
-    return f"{clip['frames']} x {clip['stride'] or 'spread'}"
-
-
-def _measure(metrics):
-    for key, word in (("top1", "top-1"), ("map", "mAP")):
-        if key in metrics:
-            return f"{word} {metrics[key]:.1%}"
-    return ""
-
-
 def _info(arguments):
     import zoo
-    from zoo.registry import show
+    from zoo.registry import lines_of
 
-    terminal.write(*show(zoo.info(arguments.name, arguments.cache_dir)))
+    terminal.write(*lines_of(zoo.info(arguments.name, arguments.cache_dir)))
 
 
 def _download(arguments):
     import zoo
 
     for name in arguments.names:
-        folder = zoo.download(name, **flags.fetching(arguments))
+        folder = zoo.download(name, **flags.read_fetching(arguments))
         record = zoo.info(name, arguments.cache_dir)
         terminal.write(f"{record.name} is in {folder}")
 
@@ -154,27 +147,27 @@ def _verify(arguments):
     from zoo import registry
 
     names = arguments.names or zoo.list_models("*", arguments.cache_dir)
-    found, wrong = _records(names, arguments.cache_dir)
+    found, faults = _records(names, arguments.cache_dir)
     if arguments.hosts:
         return _verify_hosts([record for record, _ in found], arguments)
     if not arguments.repair:
+        unused = flags.read_fetching(arguments)
+        del unused["cache_dir"]
         _refuse_flags(
-            arguments,
-            [name for name in flags.fetching(arguments) if name != "cache_dir"],
-            "Without `--repair` nothing is fetched",
+            arguments, unused, "Without `--repair` nothing is fetched"
         )
     for record, root in found:
-        wrong += not _verify_model(record, root, arguments)
+        faults += not _verify_model(record, root, arguments)
     if not arguments.names:
         versions = dict.fromkeys(names)
         versions |= {record.name: record.version for record, _ in found}
         for root in registry.roots(arguments.cache_dir):
-            for path in artifacts.strays(root, versions):
+            for path in artifacts.find_strays(root, versions):
                 terminal.write(f"{path}: belongs to no model; remove it")
-                wrong += 1
-    if wrong:
+                faults += 1
+    if faults:
         raise ValueError(
-            f"{wrong} records, models or files are damaged, not here or do "
+            f"{faults} records, models or files are damaged, not here or do "
             "not belong, see above. --repair gets those models again that "
             "were downloaded; install the package or register the model "
             "again for the others."
@@ -217,38 +210,41 @@ def _verify_hosts(records, arguments):
 def _verify_model(record, root, arguments):
     """Says whether a model is whole; repairs it where that is asked for."""
     from zoo import artifacts
-    from zoo import checksums
     from zoo import install
 
-    folder = artifacts.folder_of(record, root)
-    if not folder.is_dir():
+    if not artifacts.folder_of(record, root).is_dir():
         # One that is downloaded on demand need not be here.
         missing = bool(arguments.names) or record.download is None
         if missing:
             terminal.write(f"{record.name}: not here")
         return not missing
-    problem = checksums.damage(folder)
+    problem = artifacts.find_damage(record, root, names=None)
     if problem and arguments.repair and record.download is not None:
         terminal.write(f"{record.name}: {problem}; it is made again")
         install.ensure(
             record,
             root,
             arguments.offline,
-            arguments.accept_licence,
+            arguments.accept_license,
             thorough=True,
             accept_unverified=arguments.accept_unverified,
             sha256=arguments.sha256,
         )
-        problem = checksums.damage(folder)
-    problem = problem or artifacts.changed_record(record, root)
+        problem = artifacts.find_damage(record, root, names=None)
+    problem = problem or artifacts.find_change(record, root)
     whole = "every file is as it was written"
     terminal.write(f"{record.name}: {problem or whole}")
     return not problem
 
 
-def _publish(arguments):
+def _ship(arguments):
     from zoo import registration
     from zoo import registry
 
-    record = registration.publish(arguments.name, arguments.cache_dir)
-    terminal.write(*registry.show(record))
+    record = registration.ship(arguments.name, arguments.cache_dir)
+    terminal.write(*registry.lines_of(record))
+
+
+def _publish(arguments):
+    flags.say_renamed("publish", "ship")
+    _ship(arguments)

@@ -54,7 +54,7 @@ def video(tmp_path_factory):
     return videos.write_video(path, frames=12)
 
 
-def test_list_shows_accuracy_clip_licence_and_what_is_here(capsys, cache):
+def test_list_shows_accuracy_clip_license_and_what_is_here(capsys, cache):
     status, out, _ = run(capsys, "list", "--cache-dir", cache)
     rows = {line.split()[0]: line for line in out.splitlines()}
     assert status == 0 and set(rows) == set(zoo.list_models(cache_dir=cache))
@@ -72,7 +72,7 @@ def test_list_without_a_match_says_so(capsys):
 
 def test_info_shows_the_whole_record(capsys):
     _, out, _ = run(capsys, "info", "nl_i3d_r101_kinetics")
-    for words in ("sha1:fbfc1d30d90c", "labels: 400, abseiling", "licence: A"):
+    for words in ("sha1:fbfc1d30d90c", "labels: 400, abseiling", "license: A"):
         assert words in out
 
 
@@ -91,12 +91,12 @@ def test_a_download_that_fails_is_one_line(capsys, tmp_path, server):
     assert err.splitlines()[-1].startswith("nonlocal-keras: The file of")
 
 
-def test_the_licence_is_a_flag(capsys, tmp_path):
+def test_the_license_is_a_flag(capsys, tmp_path):
     name = "nl_c2d_r50_kinetics.vnl_8x8"
     flags = ("--cache-dir", tmp_path, "--offline")
     _, _, err = run(capsys, "download", name, *flags)
-    assert "`accept_licence` must be 'CC-BY-NC-4.0'" in err
-    flags += ("--accept-licence", "CC-BY-NC-4.0")
+    assert "`accept_license` must be 'CC-BY-NC-4.0'" in err
+    flags += ("--accept-license", "CC-BY-NC-4.0")
     _, _, err = run(capsys, "download", name, *flags)
     assert "is not in the cache, and the network must not be used" in err
 

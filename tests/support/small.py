@@ -17,7 +17,7 @@ def record(name="nl_c2d_tiny_test.local"):
         "name": name,
         "description": "NL-C2D ResNet-14 of a test",
         "source": "made by a test",
-        "licence": "Apache-2.0",
+        "license": "Apache-2.0",
         "parameters": 1,
         "macs": 1,
         "input": {

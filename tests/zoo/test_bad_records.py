@@ -48,7 +48,7 @@ FIELDS = {
     "unknown labels": ({"labels": "../x"}, "`labels` must be a list, or one"),
     "text as version": ({"version": "1"}, "`version` .* of type int"),
     "truth as version": ({"version": True}, "`version` .* of type int"),
-    "lines in the licence": ({"licence": "a\nb"}, "`licence` .* one line"),
+    "lines in the license": ({"license": "a\nb"}, "`license` .* one line"),
     "escapes in the source": ({"source": "\x1b[2J"}, "`source` .* one line"),
     "text as frames": (changed("input", frames="8"), "`input` .* positive"),
     "no frames": (changed("input", frames=0), "`input` .* positive"),

@@ -140,4 +140,4 @@ def test_info_shows_what_is_known_of_hosts_and_since_when(capsys):
 def test_a_record_without_a_file_has_no_hosts():
     record = zoo.info("nl_c2d_tiny_longrange")
     assert record.hosts == {}
-    assert not [line for line in registry.show(record) if "hosts" in line]
+    assert not [line for line in registry.lines_of(record) if "hosts" in line]

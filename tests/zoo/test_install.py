@@ -33,7 +33,7 @@ def home(server, tmp_path, monkeypatch):
     """An empty zoo of the user, and a server that has the file."""
     monkeypatch.setenv("NONLOCAL_KERAS_HOME", str(tmp_path))
     monkeypatch.delenv("NONLOCAL_KERAS_OFFLINE", raising=False)
-    monkeypatch.delenv("NONLOCAL_KERAS_ACCEPT_LICENCE", raising=False)
+    monkeypatch.delenv("NONLOCAL_KERAS_ACCEPT_LICENSE", raising=False)
     monkeypatch.setattr(fetch, "FIRST_PAUSE", 0.001)
     server.files = {URL: zoo_files.file_bytes()}
     server.faults, server.pause = {}, 0.0
@@ -84,7 +84,7 @@ def test_the_first_load_downloads_converts_and_keeps(home, server):
     assert {"model.keras", "saved_model.pb", "report.json", "card.md"} <= set(
         kept
     )
-    assert checksums.damage(folder(home)) is None
+    assert checksums.find_damage(folder(home)) is None
     # The published file has done its part.
     assert not list((home / "downloads").rglob("*.params*"))
 
@@ -242,21 +242,21 @@ def test_a_file_that_changes_after_first_use_is_refused(home, server):
         zoo.download(NAME)
 
 
-def test_a_restricted_licence_must_be_accepted(home, server, monkeypatch):
-    add(home, server, licence="CC-BY-NC-4.0")
-    with pytest.raises(ValueError, match="`accept_licence` must be 'CC-BY-NC"):
+def test_a_restricted_license_must_be_accepted(home, server, monkeypatch):
+    add(home, server, license="CC-BY-NC-4.0")
+    with pytest.raises(ValueError, match="`accept_license` must be 'CC-BY-NC"):
         zoo.download(NAME)
     assert not server.requests
-    monkeypatch.setenv("NONLOCAL_KERAS_ACCEPT_LICENCE", "CC-BY-NC-4.0")
+    monkeypatch.setenv("NONLOCAL_KERAS_ACCEPT_LICENSE", "CC-BY-NC-4.0")
     zoo.download(NAME)
     # Accepted once, it is not asked for at every load.
-    monkeypatch.delenv("NONLOCAL_KERAS_ACCEPT_LICENCE")
+    monkeypatch.delenv("NONLOCAL_KERAS_ACCEPT_LICENSE")
     same(zoo.load(NAME))
 
 
-def test_a_licence_is_accepted_by_argument(home, server):
-    add(home, server, licence="CC-BY-NC-4.0")
-    same(zoo.load(NAME, accept_licence="CC-BY-NC-4.0"))
+def test_a_license_is_accepted_by_argument(home, server):
+    add(home, server, license="CC-BY-NC-4.0")
+    same(zoo.load(NAME, accept_license="CC-BY-NC-4.0"))
 
 
 @pytest.mark.parametrize("name", [artifacts.TWIN, checksums.SUMS])
@@ -272,13 +272,13 @@ def test_a_flipped_bit_is_named_and_repaired(cached, server, caplog, name):
     assert f"{folder(cached) / artifacts.TWIN} is not as it was" in caplog.text
     assert "It is made again" in caplog.text
     assert len(server.requests) == 1
-    assert checksums.damage(folder(cached)) is None
+    assert checksums.find_damage(folder(cached)) is None
 
 
 def test_a_file_that_was_deleted_is_made_again(cached, server):
     (folder(cached) / artifacts.TWIN).unlink()
     same(zoo.load(NAME))
-    assert checksums.damage(folder(cached)) is None
+    assert checksums.find_damage(folder(cached)) is None
 
 
 def test_what_a_killed_process_has_left_is_removed(cached, server):
@@ -384,8 +384,8 @@ def test_a_kill_at_any_moment_leaves_nothing_or_a_whole_model(home, server):
         process.send_signal(signal.SIGKILL)
         process.wait()
         if folder(home).exists():
-            assert checksums.damage(folder(home)) is None
+            assert checksums.find_damage(folder(home)) is None
     assert kills >= 4
     assert finish(start())[0] == expected
-    assert checksums.damage(folder(home)) is None
+    assert checksums.find_damage(folder(home)) is None
     assert not list(folder(home).parent.glob(f"{artifacts.PARTIAL}*"))

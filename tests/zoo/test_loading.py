@@ -82,7 +82,7 @@ def test_the_artifact_holds_saved_model_twin_labels_and_card(registered):
         assert (folder / name).is_file()
     card = (folder / "card.md").read_text()
     assert "Apache-2.0" in card and "2 clips x 1 crops of 32 pixels" in card
-    assert checksums.damage(folder) is None
+    assert checksums.find_damage(folder) is None
     assert "95% interval 40.0% to 60.0%" in card
 
 
@@ -211,19 +211,19 @@ def test_a_root_that_is_a_file_is_said(tmp_path):
         zoo.register(small.classifier(), small.record(), tmp_path / "file")
 
 
-def test_publishing_drops_the_tag_and_older_versions(registered, tmp_path):
+def test_shipping_drops_the_tag_and_older_versions(registered, tmp_path):
     root = tmp_path / "package"
     for expected in (1, 2):
-        record = registration.publish(registered[1].name, root=root)
+        record = registration.ship(registered[1].name, root=root)
         assert (record.name, record.version) == ("nl_c2d_tiny_test", expected)
     folder = root / "artifacts" / "nl_c2d_tiny_test"
     assert [path.name for path in folder.iterdir()] == ["2"]
     assert (folder / "2" / "saved_model.pb").is_file()
 
 
-def test_a_published_file_is_not_published_again():
+def test_a_published_file_does_not_ship():
     with pytest.raises(ValueError, match="`name` must be of a model that was"):
-        registration.publish("nl_i3d_r101_kinetics")
+        registration.ship("nl_i3d_r101_kinetics")
 
 
 def test_an_unknown_name_suggests_near_ones(registered):

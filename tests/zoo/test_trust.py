@@ -122,10 +122,10 @@ def test_a_lost_host_is_asked_last(home, monkeypatch):
 
 def test_the_sum_that_the_user_states_is_held_against_the_file(home, file):
     record = made(home, PREFIX)
-    assert trust.Trust(record, sha256=SHA256.upper()).wrong(file) is None
+    assert trust.Trust(record, sha256=SHA256.upper()).find_fault(file) is None
     other = SHA256[:8] + 56 * "0"
-    wrong = trust.Trust(record, sha256=other).wrong(file)
-    assert wrong == f"its SHA-256 is {SHA256}, not `sha256`={other}"
+    fault = trust.Trust(record, sha256=other).find_fault(file)
+    assert fault == f"its SHA-256 is {SHA256}, not `sha256`={other}"
     with pytest.raises(ValueError, match="mine.params: its SHA-256 is .*not c"):
         zoo.load(NAME, weights=file, sha256=other)
 
@@ -204,11 +204,11 @@ def test_the_published_default_of_openmmlab_says_what_else_there_is(home):
         assert words in str(error.value)
 
 
-def test_a_licence_that_is_in_doubt_is_told_before_it_is_asked_for(home):
+def test_a_license_that_is_in_doubt_is_told_before_it_is_asked_for(home):
     with pytest.raises(ValueError) as error:
         zoo.load("nl_i3d_r50_charades", offline=True)
     for words in (
-        "`accept_licence` must be 'CC-BY-SA-3.0'",
+        "`accept_license` must be 'CC-BY-SA-3.0'",
         "name the authors, and share what you make of them alike",
         "The code of video-long-term-feature-banks is Apache-2.0",
     ):
