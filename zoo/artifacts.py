@@ -65,13 +65,16 @@ def find_change(record, root):
 
     Args:
         record: The `zoo.Record`, as it was read.
-        root: `pathlib.Path` of the root of its artifact, which is whole.
+        root: `pathlib.Path` of the root of its artifact.
 
     Returns:
-        String that says what is wrong, or `None`.
+        String that says what is wrong, or `None`, also where there is no
+        artifact to compare with.
     """
     file = root / "records" / f"{record.name}.json"
     written = folder_of(record, root) / RECORD
+    if find_damage(record, root, (RECORD,)) is not None:
+        return None
     try:
         if not file.is_file() or file.read_bytes() == written.read_bytes():
             return None
@@ -97,6 +100,12 @@ def find_change(record, root):
     )
 
 
+def refuse_change(record, root):
+    """Raises `ValueError` for what `find_change` finds."""
+    if change := find_change(record, root):
+        raise ValueError(change)
+
+
 def read(record, root):
     """Loads the Keras model of an artifact, with what its user needs.
 
@@ -106,7 +115,11 @@ def read(record, root):
 
     Returns:
         A model of the task.
+
+    Raises:
+        ValueError: If the record was changed after its model was written.
     """
+    refuse_change(record, root)
     model = proof.read(folder_of(record, root) / TWIN)
     return tasks.find(record.task).equip(model, record)
 
@@ -209,13 +222,14 @@ def write(model, record, root, report=None):
     # What a process that was killed has left.
     for leftover in target.parent.glob(f"{PARTIAL}*"):
         shutil.rmtree(leftover, ignore_errors=True)
-    model = tasks.find(record.task).equip(model, record)
+    task = tasks.find(record.task)
+    model = task.equip(model, record)
     try:
         with tempfile.TemporaryDirectory(
             prefix=PARTIAL, dir=target.parent
         ) as partial:
             partial = pathlib.Path(partial)
-            folder = _export(model, record, partial)
+            folder = _export(task, model, record, partial)
             model.save(folder / TWIN)
             write_record(record, folder / RECORD)
             card = make_record_card(record)
@@ -234,12 +248,11 @@ def write(model, record, root, report=None):
     return target
 
 
-def _export(model, record, partial):
+def _export(task, model, record, partial):
     """Returns the folder to write to, with a SavedModel where that works."""
     import keras
 
     if keras.backend.backend() == "tensorflow":
-        task = tasks.find(record.task)
         return pathlib.Path(task.write_saved_model(model, record, partial))
     logging.warning(
         "%s: no SavedModel is written, since that needs the TensorFlow "

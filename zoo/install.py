@@ -44,32 +44,30 @@ def ensure(
             there, not only at what `zoo.load` reads. Defaults to `False`.
         accept_unverified, sha256: As for `zoo.load`.
 
-    Returns:
-        `pathlib.Path` of the version folder.
-
     Raises:
         trust.Unavailable: If the file cannot be had, or nothing vouches for
             it.
         ValueError: If the file cannot be had or is not the published one, or
             the license was not accepted.
     """
-    folder = artifacts.folder_of(record, root)
     names = None if thorough else artifacts.LOADED
     pin = root / "pins" / record.name
     trust = trusts.Trust(record, pin, accept_unverified, sha256)
+    folder = artifacts.folder_of(record, root)
     if artifacts.find_damage(record, root, names) is None:
-        trust.compare(folder / artifacts.REPORT)
-        return folder
+        if sha256 is not None:
+            trust.compare(folder / artifacts.REPORT)
+        return
     licenses.require(record, accept_license)
     trust.require()
     with artifacts.changing(record.name, root):
         # Another process may have made it while this one waited.
-        problem = artifacts.find_damage(record, root, names)
-        if problem is not None:
-            if folder.is_dir():
-                logging.warning("%s. It is made again.", problem)
-            _make(record, root, trust, offline, progress)
-    return folder
+        damage = artifacts.find_damage(record, root, names)
+        if damage is None:
+            return
+        if folder.is_dir():
+            logging.warning("%s. It is made again.", damage)
+        _make(record, root, trust, offline, progress)
 
 
 def _make(record, root, trust, offline, progress):

@@ -137,7 +137,7 @@ def download(
         "accept_licence", accept_licence, "accept_license", accept_license
     )
     record, root = registry.find(name, cache_dir)
-    return _ensure(
+    _ensure(
         record,
         root,
         name,
@@ -147,6 +147,8 @@ def download(
         accept_unverified=accept_unverified,
         sha256=sha256,
     )
+    artifacts.refuse_change(record, root)
+    return artifacts.folder_of(record, root)
 
 
 def path(name, cache_dir=None):
@@ -175,15 +177,12 @@ def path(name, cache_dir=None):
 
 
 def _ensure(record, root, name, cache_dir, **options):
-    """Makes sure that the artifact of a record is there, whole and its own.
+    """Makes sure that the artifact of a record is there and whole.
 
     Args:
         record: The `zoo.Record` that was found by `name` in `cache_dir`.
         root: `pathlib.Path` of the root of its artifact.
         **options: Arguments of `install.ensure`.
-
-    Returns:
-        `pathlib.Path` of the version folder.
     """
     if record.download is not None:
         from zoo import install
@@ -201,8 +200,6 @@ def _ensure(record, root, name, cache_dir, **options):
             f"The zoo lists {record.name!r}, but {damage}. Install the "
             "package again, or register the model again."
         )
-    _refuse_change(record, root)
-    return artifacts.folder_of(record, root)
 
 
 def _other_tags(name, record, cache_dir):
@@ -218,12 +215,6 @@ def _other_tags(name, record, cache_dir):
     )
 
 
-def _refuse_change(record, root):
-    change = artifacts.find_change(record, root)
-    if change:
-        raise ValueError(change)
-
-
 def _from_file(record, root, file, sha256):
     from zoo import conversion
     from zoo import trust
@@ -236,8 +227,7 @@ def _from_file(record, root, file, sha256):
         )
     # A record of the user tells the names of the classes, so it is looked at
     # where there is something to compare it with.
-    if artifacts.find_damage(record, root, (artifacts.RECORD,)) is None:
-        _refuse_change(record, root)
+    artifacts.refuse_change(record, root)
     fault = None
     if os.path.isfile(file):
         fault = trust.Trust(record, sha256=sha256).find_fault(file)

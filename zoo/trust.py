@@ -118,8 +118,6 @@ class Trust:
         Args:
             report: `pathlib.Path` of the report of its conversion.
         """
-        if self._stated is None:
-            return
         try:
             used = json.loads(report.read_text(encoding="utf-8"))["sha256"]
         except (OSError, ValueError, LookupError, TypeError):

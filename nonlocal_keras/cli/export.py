@@ -6,6 +6,7 @@ import numpy as np
 
 from nonlocal_keras import terminal
 from nonlocal_keras.cli import flags
+from nonlocal_keras.cli import names
 from nonlocal_keras.export import labels as class_names
 from nonlocal_keras.export.litert import TOLERANCES
 from nonlocal_keras.export.parity import ExportError
@@ -27,7 +28,7 @@ def add_parser(commands):
     """Adds the command to the subparsers of `nonlocal-keras`."""
     parser = commands.add_parser(
         "export",
-        parents=[flags.of_fetching()],
+        parents=[flags.fetching_parser()],
         help="turn a model into a file that runs elsewhere",
         description="Exports a model for TensorFlow Serving, LiteRT or ONNX, "
         "runs the exported file on clips and compares it with the Keras "
@@ -59,7 +60,12 @@ def add_parser(commands):
         type=float,
         help="the most that a logit may differ, as a part of the largest",
     )
-    serving = parser.add_argument_group("for --to serving")
+    _add_serving_flags(parser.add_argument_group("for --to serving"))
+    _add_litert_flags(parser.add_argument_group("for --to litert"))
+    parser.set_defaults(run=run)
+
+
+def _add_serving_flags(serving):
     serving.add_argument(
         "--version", type=int, help="the one after the last by default"
     )
@@ -79,7 +85,9 @@ def add_parser(commands):
         help="write no requests for the warm-up, which need "
         "tensorflow-serving-api",
     )
-    litert = parser.add_argument_group("for --to litert")
+
+
+def _add_litert_flags(litert):
     litert.add_argument(
         "--quantization",
         choices=QUANTIZATIONS,
@@ -93,7 +101,6 @@ def add_parser(commands):
         metavar=("FRAMES", "HEIGHT", "WIDTH"),
         help="of a clip, where the model leaves it free",
     )
-    parser.set_defaults(run=run)
 
 
 def run(arguments):
@@ -171,7 +178,7 @@ def _load(arguments):
 
     text = arguments.model
     if not model_file.is_file_name(text):
-        record = flags.find_classifier(text, arguments.cache_dir)
+        record = names.find_classifier(text, arguments.cache_dir)
         model = zoo.load(text, **flags.read_fetching(arguments))
         return model, record.name, zoo.card(text, arguments.cache_dir)
     return model_file.read(text, "NAME_OR_FILE"), pathlib.Path(text).stem, None

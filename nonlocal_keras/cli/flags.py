@@ -5,11 +5,9 @@ import argparse
 from nonlocal_keras import terminal
 
 PROGRAM = "nonlocal-keras"
-# Of what `predict` and `export` take.
-TASK = "video_classification"
 
 
-def of_cache():
+def cache_parser():
     """Makes a parser of the flag of the cache."""
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument(
@@ -18,9 +16,9 @@ def of_cache():
     return parser
 
 
-def of_fetching():
+def fetching_parser():
     """Makes a parser of the flags of commands that get weights of the zoo."""
-    parser = argparse.ArgumentParser(add_help=False, parents=[of_cache()])
+    parser = argparse.ArgumentParser(add_help=False, parents=[cache_parser()])
     parser.add_argument(
         "--offline", action="store_true", default=None, help="use no network"
     )
@@ -50,27 +48,6 @@ def of_fetching():
         "them; another file is refused",
     )
     return parser
-
-
-def find_classifier(name, cache_dir):
-    """Returns the record of a model that a command can run on videos.
-
-    Args:
-        name: String, of the zoo.
-        cache_dir: As for `zoo.load`.
-
-    Raises:
-        ValueError: If the zoo has no such name, or its task is another one.
-    """
-    import zoo
-
-    record = zoo.info(name, cache_dir)
-    if record.task != TASK:
-        raise ValueError(
-            f"The model must be of the task {TASK!r}. Received: {name}, which "
-            f"is of {record.task!r}"
-        )
-    return record
 
 
 def say_renamed(old, new):

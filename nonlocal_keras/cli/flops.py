@@ -1,7 +1,7 @@
 """The command `nonlocal-keras flops`."""
 
 from nonlocal_keras import terminal
-from nonlocal_keras.cli import flags
+from nonlocal_keras.cli import names
 
 # Classes of Kinetics.
 CLASSES = 400
@@ -88,7 +88,7 @@ def _model(name, arguments):
                 f"`--{flag}` is for names that are built and would change "
                 f"nothing for {name}, which is one of the zoo. Leave it out."
             )
-    record = flags.find_classifier(name, None)
+    record = names.find_classifier(name, None)
     # The cost is that of the architecture: no weights are fetched.
     model = zoo.load(name, weights=False)
     return model, tasks.find(record.task).input_shape(record)

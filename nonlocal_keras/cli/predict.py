@@ -4,6 +4,7 @@ import shutil
 
 from nonlocal_keras import terminal
 from nonlocal_keras.cli import flags
+from nonlocal_keras.cli import names
 
 BAR = 30
 MOST_CLASSES = 1_000_000
@@ -13,7 +14,7 @@ def add_parser(commands):
     """Adds the command to the subparsers of `nonlocal-keras`."""
     parser = commands.add_parser(
         "predict",
-        parents=[flags.of_fetching()],
+        parents=[flags.fetching_parser()],
         help="name what a video shows",
     )
     parser.set_defaults(run=run)
@@ -72,7 +73,7 @@ def _predictor(arguments):
     from nonlocal_keras import model_file
 
     if not model_file.is_file_name(arguments.model):
-        record = flags.find_classifier(arguments.model, arguments.cache_dir)
+        record = names.find_classifier(arguments.model, arguments.cache_dir)
         model = zoo.load(
             arguments.model,
             weights=arguments.weights or True,

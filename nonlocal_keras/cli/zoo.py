@@ -6,7 +6,7 @@ from nonlocal_keras.cli import flags
 
 def add_parser(commands):
     """Adds the commands to the subparsers of `nonlocal-keras`."""
-    cache, fetching = flags.of_cache(), flags.of_fetching()
+    cache, fetching = flags.cache_parser(), flags.fetching_parser()
 
     def add(name, run, parent, help):
         parser = commands.add_parser(name, parents=[parent], help=help)

@@ -4,12 +4,16 @@ import functools
 import hashlib
 import json
 
+import numpy as np
+
 from tests.support import checkpoint_names as names
 from tests.support import checkpoint_writers as w
 from tests.support import small
 
 NAME = "nl_i3d_r14_test.gluoncv"
 FILE = "small-0123abcd.params"
+# Where a server has it.
+URL = f"/models/{FILE}"
 
 
 @functools.cache
@@ -63,3 +67,21 @@ def write(root, fields):
     file = folder / f"{fields['name']}.json"
     file.write_text(json.dumps({**fields, "labels": list(fields["labels"])}))
     return fields["name"]
+
+
+def add(root, server, **changes):
+    """Puts the record of the file of a server into a root."""
+    return write(root, record(server.url(URL), **changes))
+
+
+def folder(root):
+    """The artifact of the model."""
+    return root / "artifacts" / NAME / "1"
+
+
+def assert_same(model):
+    """A model predicts what the one predicts that the file is of."""
+    x = w.clip(network())
+    np.testing.assert_allclose(
+        w.logits(model, x), w.logits(network(), x), atol=1e-5
+    )
