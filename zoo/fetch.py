@@ -35,7 +35,7 @@ class _Final(Exception):
     """This address will not give the file."""
 
 
-def fetch(urls, path, find_fault, has_checksum=False, progress=True):
+def fetch(urls, path, find_fault, has_checksum=False):
     """Downloads a file from the first address that gives it.
 
     Bytes gather in `PATH.part`, which takes the name of the file when it is
@@ -49,8 +49,6 @@ def fetch(urls, path, find_fault, has_checksum=False, progress=True):
         has_checksum: Boolean, whether `find_fault` tells any two files apart.
             Then a cut download is resumed even from a server that cannot say
             whether the file is still the same. Defaults to `False`.
-        progress: Boolean, whether to show a bar on a terminal. Defaults to
-            `True`.
 
     Raises:
         DownloadError: If no address gives the file.
@@ -60,7 +58,7 @@ def fetch(urls, path, find_fault, has_checksum=False, progress=True):
     reasons = []
     try:
         for url in urls:
-            reason = _fetch_from(url, part, find_fault, progress)
+            reason = _fetch_from(url, part, find_fault)
             if reason is None:
                 return part.finish()
             reasons.append(f"{url}: {reason}")
@@ -71,7 +69,7 @@ def fetch(urls, path, find_fault, has_checksum=False, progress=True):
     raise DownloadError("; ".join(reasons))
 
 
-def _fetch_from(url, part, find_fault, progress):
+def _fetch_from(url, part, find_fault):
     """Completes the part from one address, or says why it cannot."""
     reason = None
     for attempt in range(ATTEMPTS):
@@ -79,7 +77,7 @@ def _fetch_from(url, part, find_fault, progress):
             logging.warning("%s: %s. Trying again.", url, reason)
             time.sleep(FIRST_PAUSE * 2 ** (attempt - 1))
         try:
-            resumed = _attempt(url, part, progress)
+            resumed = _attempt(url, part)
         except _Temporary as error:
             reason = str(error)
             continue
@@ -136,7 +134,7 @@ class _Part:
         self._mark.unlink(missing_ok=True)
 
 
-def _attempt(url, part, progress):
+def _attempt(url, part):
     """Completes the part; tells whether an older one was continued."""
     headers = part.headers()
     try:
@@ -149,7 +147,7 @@ def _attempt(url, part, progress):
             if not resumed:
                 part.begin(response)
             total = _length(response, part)
-            _receive(response, part, total, progress)
+            _receive(response, part, total)
     except requests.RequestException as error:
         raise _Temporary(shorten(error)) from error
     if total is not None and part.size() != total:
@@ -196,7 +194,7 @@ def _length(response, part):
     return total
 
 
-def _receive(response, part, total, progress):
+def _receive(response, part, total):
     have = part.size()
     with (
         open(part.path, "ab") as file,
@@ -207,7 +205,7 @@ def _receive(response, part, total, progress):
             unit="B",
             unit_scale=True,
             # None: only on a terminal.
-            disable=None if progress else True,
+            disable=None,
         ) as bar,
     ):
         for chunk in response.iter_content(_CHUNK):

@@ -23,7 +23,6 @@ def ensure(
     root,
     offline=None,
     accept_license=None,
-    progress=True,
     thorough=False,
     accept_unverified=False,
     sha256=None,
@@ -38,8 +37,6 @@ def ensure(
         accept_license: String, SPDX name of the license that the user
             accepts. Defaults to `None`, for
             `$NONLOCAL_KERAS_ACCEPT_LICENSE`.
-        progress: Boolean, whether to show a bar on a terminal. Defaults to
-            `True`.
         thorough: Boolean, whether to look at all files of an artifact that is
             there, not only at what `zoo.load` reads. Defaults to `False`.
         accept_unverified, sha256: As for `zoo.load`.
@@ -67,17 +64,17 @@ def ensure(
             return
         if folder.is_dir():
             logging.warning("%s. It is made again.", damage)
-        _make(record, root, trust, offline, progress)
+        _make(record, root, trust, offline)
 
 
-def _make(record, root, trust, offline, progress):
+def _make(record, root, trust, offline):
     """Makes the artifact, of a file that is here or comes now."""
     file = root / "downloads" / record.name / record.file_name
     fault = trust.find_fault(file) if file.is_file() else None
     if fault:
         logging.warning("%s: %s", file, fault)
     if fault or not file.is_file():
-        _download(record, file, trust, offline, progress)
+        _download(record, file, trust, offline)
     model, report = _convert(record, file)
     folder = artifacts.write(model, record, root, report.to_json() + "\n")
     trust.write_pin(report.sha256, file.name)
@@ -85,7 +82,7 @@ def _make(record, root, trust, offline, progress):
     logging.info("%s is in %s", record.name, folder)
 
 
-def _download(record, file, trust, offline, progress):
+def _download(record, file, trust, offline):
     where = trust.by_hand(file)
     if offline is None:
         offline = os.environ.get(OFFLINE, "") not in ("", "0")
@@ -97,7 +94,7 @@ def _download(record, file, trust, offline, progress):
     urls = trust.addresses()
     logging.info("getting %s from %s", file.name, urls[0])
     try:
-        fetch.fetch(urls, file, trust.find_fault, trust.is_whole, progress)
+        fetch.fetch(urls, file, trust.find_fault, trust.is_whole)
     except fetch.DownloadError as error:
         more = ""
         if len(urls) < len(record.addresses):

@@ -237,6 +237,5 @@ def _from_file(record, root, file, sha256):
         logging.warning("%s: %s. It is converted all the same.", file, fault)
     model, report = conversion.convert(record, file)
     logging.info("%s", report)
-    if record.license not in licenses.FREE:
-        licenses.tell(record)
+    licenses.tell(record)
     return tasks.find(record.task).equip(model, record)
