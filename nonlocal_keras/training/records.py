@@ -63,7 +63,7 @@ def make_record(experiment, row, classes, command):
         "name": f"{row.model}_{experiment.dataset}.local",
         "description": row.description,
         "source": "trained by train.py of nonlocal-keras",
-        "licence": "Apache-2.0",
+        "license": "Apache-2.0",
         "parameters": row.parameters,
         "macs": row.macs,
         "input": {**spec.to_config(), "channels": "RGB"},

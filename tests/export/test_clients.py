@@ -39,6 +39,7 @@ def stand_in(exported):
         yield ports
 
 
+@pytest.mark.slow
 def test_saved_model_cli_runs_the_video_signature(exported, tmp_path):
     model, path = exported
     np.save(tmp_path / "frames.npy", served.video(0)[None])

@@ -13,6 +13,7 @@ from nonlocal_keras.export import parity
 from tests.support import checkpoint_writers as w
 from tests.support import export_cases
 from tests.support import small
+from tests.support.marks import mostly_slow
 
 to_litert = litert.to_litert
 
@@ -27,14 +28,14 @@ def clips(trained):
     return parity.sample_clips(trained, 100)
 
 
-@export_cases.EVERY_BLOCK
+@mostly_slow(export_cases.EVERY_BLOCK, 0, 2)
 def test_every_block_predicts_the_same(options, tmp_path):
     model = w.network(options=options, **w.I3D, **w.DENSE)
     # Raises above 1e-4, and for an operator that is not builtin.
     assert to_litert(model, tmp_path / "m.tflite").parity.relative < 1e-4
 
 
-@export_cases.EVERY_BACKBONE
+@mostly_slow(export_cases.EVERY_BACKBONE, 1, 4)
 def test_every_backbone_predicts_the_same(arguments, tmp_path):
     model = w.network(**arguments)
     assert to_litert(model, tmp_path / "m.tflite").parity.relative < 1e-4
@@ -106,6 +107,7 @@ def test_both_outputs_are_named(trained, clips, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_free_sizes_are_those_of_shape_or_preprocessing(tmp_path):
     backbone = models.from_name(
         "nl_i3d_tiny", stem_width=4, input_shape=(None, None, None, 3)

@@ -12,6 +12,7 @@ from nonlocal_keras import export
 from nonlocal_keras import models
 from tests.support import served
 from tests.support import small
+from tests.support.marks import mostly_slow
 
 KINDS = {
     **{
@@ -30,7 +31,7 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@mostly_slow(pytest.mark.parametrize("kind", list(KINDS)), 0, 4, 7)
 def test_every_kind_of_model_predicts_the_same(kind, tmp_path, capsys):
     options = {"stem_width": 4, "input_shape": (4, 32, 32, 3), **KINDS[kind]}
     name = f"nl_{options.pop('architecture', 'c2d')}_tiny"

@@ -14,18 +14,19 @@ from nonlocal_keras.export import parity
 from tests.support import checkpoint_writers as w
 from tests.support import export_cases
 from tests.support import small
+from tests.support.marks import mostly_slow
 
 to_onnx = onnx_export.to_onnx
 
 
-@export_cases.EVERY_BLOCK
+@mostly_slow(export_cases.EVERY_BLOCK, 0, 2)
 def test_every_block_predicts_the_same(options, tmp_path):
     model = w.network(options=options, **w.I3D, **w.DENSE)
     # Raises above 1e-4.
     assert to_onnx(model, tmp_path / "m.onnx").parity.relative < 1e-4
 
 
-@export_cases.EVERY_BACKBONE
+@mostly_slow(export_cases.EVERY_BACKBONE, 1, 4)
 def test_every_backbone_predicts_the_same(arguments, tmp_path):
     model = w.network(**arguments)
     assert to_onnx(model, tmp_path / "m.onnx").parity.relative < 1e-4

@@ -14,6 +14,7 @@ from nonlocal_keras.layers.video_conv import VideoMaxPool3D
 from tests.support import layer_contract
 from tests.support.backends import BACKEND
 from tests.support.backends import tensorflow_only
+from tests.support.marks import mostly_slow
 
 pytestmark = pytest.mark.any_backend
 
@@ -165,7 +166,7 @@ def test_clone_gives_the_same_layer(cls, options):
 
 
 @tensorflow_only
-@EVERY_ROW
+@mostly_slow(EVERY_ROW, *range(0, 23, 5))
 def test_saved_model_gives_the_same_output(cls, options, tmp_path):
     layer_contract.check_saved_model(
         cls, options, INPUTS.get(cls, CLIPS), str(tmp_path / "model")

@@ -11,6 +11,7 @@ from tests.support.backends import compile_call
 from tests.support.backends import float64_only
 from tests.support.backends import numpy
 from tests.support.backends import tensorflow_only
+from tests.support.marks import mostly_slow
 from tests.support.non_local_cases import LONGER
 from tests.support.non_local_cases import PAIRWISE
 from tests.support.non_local_cases import POOLS
@@ -226,7 +227,7 @@ def test_float64_output_and_scores(pairwise):
 
 
 @pytest.mark.parametrize("options", WAYS, ids=name_of)
-@pytest.mark.parametrize("masked", [False, True])
+@mostly_slow(pytest.mark.parametrize("masked", [False, True]), 1)
 def test_compiled_equals_eager(options, masked):
     x = random_input(LONGER)
     layer = make(3, x, **options)

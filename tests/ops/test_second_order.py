@@ -7,6 +7,7 @@ from keras import ops
 from tests.support import backends
 from tests.support.backends import BACKEND
 from tests.support.backends import tensorflow_only
+from tests.support.marks import mostly_slow
 from tests.support.non_local_cases import EVERY_PAIRWISE
 from tests.support.non_local_cases import make
 from tests.support.non_local_cases import stream_in_small_tiles
@@ -36,7 +37,7 @@ def several_tiles_in_float64(monkeypatch):
 
 
 @EVERY_PAIRWISE
-@pytest.mark.parametrize("rank", SHAPES)
+@mostly_slow(pytest.mark.parametrize("rank", list(SHAPES)), 1)
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("implementation", ["matrix", "streamed"])
 def test_the_gradient_of_a_layer_has_the_right_gradient(

@@ -13,6 +13,7 @@ from tests.support.backends import compile_call
 from tests.support.backends import float64_only
 from tests.support.backends import gradients
 from tests.support.backends import numpy
+from tests.support.marks import mostly_slow
 from tests.support.non_local_cases import EVERY_PAIRWISE
 from tests.support.non_local_cases import stream_in_small_tiles
 from tests.support.reference import pairwise_weights
@@ -266,7 +267,7 @@ def test_float64_is_computed_in_float64(pairwise):
 
 
 @EVERY_PAIRWISE
-@pytest.mark.parametrize("masked", [False, True])
+@mostly_slow(pytest.mark.parametrize("masked", [False, True]), 1)
 def test_compiled_equals_eager(pairwise, masked):
     tensors = problem(0, 20, 30)
     mask = draw_mask(np.random.default_rng(0), 2, 30) if masked else None
@@ -280,7 +281,7 @@ def test_compiled_equals_eager(pairwise, masked):
 
 @pytest.mark.skipif(BACKEND == "torch", reason="compiles no gradients")
 @EVERY_PAIRWISE
-@pytest.mark.parametrize("masked", [False, True])
+@mostly_slow(pytest.mark.parametrize("masked", [False, True]), 1)
 def test_compiled_gradient_is_that_of_the_matrix_form(pairwise, masked):
     tensors = problem(0, 20, 30)
     mask = draw_mask(np.random.default_rng(0), 2, 30) if masked else None
@@ -289,7 +290,7 @@ def test_compiled_gradient_is_that_of_the_matrix_form(pairwise, masked):
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="others know all sizes")
 @EVERY_PAIRWISE
-@pytest.mark.parametrize("xla", [False, True])
+@mostly_slow(pytest.mark.parametrize("xla", [False, True]), 0)
 def test_unknown_sizes(pairwise, xla):
     import tensorflow as tf
 

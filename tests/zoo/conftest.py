@@ -7,6 +7,7 @@ import pytest
 import zoo
 from tests.support import servers
 from tests.support import zoo_files
+from zoo import artifacts
 from zoo import fetch
 
 
@@ -44,3 +45,18 @@ def cached(home, installed, server):
     shutil.copytree(installed, home)
     server.requests.clear()
     return home
+
+
+@pytest.fixture
+def twin_alone(monkeypatch):
+    """Leaves out SavedModels, as backends do that are not TensorFlow.
+
+    They take most of the time of an installation.
+    """
+
+    def make_folder(task, model, record, partial):
+        folder = partial / str(record.version)
+        folder.mkdir()
+        return folder
+
+    monkeypatch.setattr(artifacts, "_export", make_folder)

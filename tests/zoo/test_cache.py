@@ -78,6 +78,7 @@ def test_a_stated_sum_is_held_against_the_model_in_the_cache(cached, server):
     assert not server.requests
 
 
+@pytest.mark.usefixtures("twin_alone")
 @pytest.mark.parametrize("name", [artifacts.TWIN, checksums.SUMS])
 def test_a_flipped_bit_is_named_and_repaired(cached, server, caplog, name):
     path = folder(cached) / name
@@ -94,12 +95,14 @@ def test_a_flipped_bit_is_named_and_repaired(cached, server, caplog, name):
     assert checksums.find_damage(folder(cached)) is None
 
 
+@pytest.mark.usefixtures("twin_alone")
 def test_a_file_that_was_deleted_is_made_again(cached, server):
     (folder(cached) / artifacts.TWIN).unlink()
     zoo_files.assert_same(zoo.load(NAME))
     assert checksums.find_damage(folder(cached)) is None
 
 
+@pytest.mark.usefixtures("twin_alone")
 def test_what_a_killed_process_has_left_is_removed(cached, server):
     leftover = folder(cached).parent / f"{artifacts.PARTIAL}dead"
     leftover.mkdir()
@@ -108,6 +111,7 @@ def test_what_a_killed_process_has_left_is_removed(cached, server):
     assert not leftover.exists()
 
 
+@pytest.mark.usefixtures("twin_alone")
 def test_a_cache_that_cannot_be_written_is_named(cached, monkeypatch):
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")

@@ -36,6 +36,7 @@ def test_no_weights_need_no_network(home, server):
     assert len(model.weights) == len(zoo_files.network().weights)
 
 
+@pytest.mark.usefixtures("twin_alone")
 def test_a_file_of_the_user_is_converted(home, server, tmp_path):
     zoo_files.add(home, server)
     file = tmp_path / "mine.params"
@@ -44,6 +45,7 @@ def test_a_file_of_the_user_is_converted(home, server, tmp_path):
     assert not server.requests
 
 
+@pytest.mark.usefixtures("twin_alone")
 def test_another_file_of_the_user_is_said_to_be_another(
     home, server, tmp_path, caplog
 ):
@@ -55,6 +57,7 @@ def test_another_file_of_the_user_is_said_to_be_another(
     assert "mine.params: it is not the published file" in caplog.text
 
 
+@pytest.mark.usefixtures("twin_alone")
 def test_a_file_of_another_architecture_is_refused(home, server):
     options = zoo_files.record("http://127.0.0.1/x")["architecture"]
     options = {**options, "family": "mmaction2"}
@@ -64,6 +67,7 @@ def test_a_file_of_another_architecture_is_refused(home, server):
     assert not zoo_files.folder(home).exists()
 
 
+@pytest.mark.usefixtures("twin_alone")
 def test_offline_says_where_the_file_comes_from_and_goes(home, server):
     zoo_files.add(home, server)
     with pytest.raises(ValueError) as error:
@@ -78,6 +82,7 @@ def test_offline_says_where_the_file_comes_from_and_goes(home, server):
     assert not server.requests
 
 
+@pytest.mark.usefixtures("twin_alone")
 def test_a_blocked_download_says_what_to_do(home, server):
     zoo_files.add(home, server)
     server.files = {}
@@ -85,6 +90,7 @@ def test_a_blocked_download_says_what_to_do(home, server):
         zoo.load(NAME)
 
 
+@pytest.mark.usefixtures("twin_alone")
 def test_a_file_with_a_wrong_checksum_is_refused(home, server):
     zoo_files.add(home, server, checksum="sha1:" + 40 * "0")
     with pytest.raises(ValueError, match="not the published file: its sha1"):
@@ -92,6 +98,7 @@ def test_a_file_with_a_wrong_checksum_is_refused(home, server):
     assert files(home) == [NAME, f"{NAME}.json"]  # The lock and the record.
 
 
+@pytest.mark.usefixtures("twin_alone")
 def test_a_page_instead_of_a_file_is_refused(home, server):
     zoo_files.add(home, server, checksum=None)
     server.files[zoo_files.URL] = b"<html>Please log in</html>"
@@ -100,6 +107,7 @@ def test_a_page_instead_of_a_file_is_refused(home, server):
     assert files(home) == [NAME, f"{NAME}.json"]
 
 
+@pytest.mark.usefixtures("twin_alone")
 def test_digits_that_were_accepted_once_are_pinned_by_the_whole(home, server):
     digest = checksums.hashlib.sha256(zoo_files.file_bytes()).hexdigest()
     zoo_files.add(home, server, checksum=f"sha256:{digest[:8]}")
@@ -112,6 +120,7 @@ def test_digits_that_were_accepted_once_are_pinned_by_the_whole(home, server):
         zoo.download(NAME)
 
 
+@pytest.mark.usefixtures("twin_alone")
 def test_a_file_that_changes_after_first_use_is_refused(home, server):
     zoo_files.add(home, server, checksum=None)
     zoo.download(NAME)
@@ -121,6 +130,7 @@ def test_a_file_that_changes_after_first_use_is_refused(home, server):
         zoo.download(NAME)
 
 
+@pytest.mark.usefixtures("twin_alone")
 def test_a_restricted_license_must_be_accepted(home, server, monkeypatch):
     zoo_files.add(home, server, license="CC-BY-NC-4.0")
     with pytest.raises(ValueError, match="`accept_license` must be 'CC-BY-NC"):
@@ -133,6 +143,7 @@ def test_a_restricted_license_must_be_accepted(home, server, monkeypatch):
     zoo_files.assert_same(zoo.load(NAME))
 
 
+@pytest.mark.usefixtures("twin_alone")
 def test_a_license_is_accepted_by_argument(home, server):
     zoo_files.add(home, server, license="CC-BY-NC-4.0")
     zoo_files.assert_same(zoo.load(NAME, accept_license="CC-BY-NC-4.0"))

@@ -68,6 +68,7 @@ def test_a_loaded_model_trains_and_saves(registered, tmp_path):
     )
 
 
+@pytest.mark.usefixtures("twin_alone")
 def test_registering_again_makes_a_new_version(registered):
     model, first = registered
     second = zoo.register(model, small.record())
@@ -90,6 +91,7 @@ def test_nothing_partial_is_left_behind(registered, home):
     assert not list(home.rglob(".partial*"))
 
 
+@pytest.mark.usefixtures("twin_alone")
 def test_a_failed_registration_leaves_no_record(home):
     broken = {**small.record(), "metrics": {}}
     with pytest.raises(ValueError, match="`metrics` of a zoo record"):
@@ -142,6 +144,7 @@ def test_a_record_that_was_changed_is_refused(registered, field, value):
             zoo.load(registered[1].name, **options)
 
 
+@pytest.mark.usefixtures("twin_alone")
 def test_the_advice_for_a_changed_record_works(registered):
     listed, written = records_of(registered[1])
     edit(listed, labels=["a", "b"])
@@ -193,6 +196,7 @@ def test_a_full_disk_is_said_and_nothing_is_left(home, size):
     assert not list(root.glob("artifacts/*"))
 
 
+@pytest.mark.usefixtures("twin_alone")
 def test_a_record_that_cannot_be_written_leaves_no_model(home, monkeypatch):
     def full(*unused):
         raise OSError(28, "No space left on device")

@@ -13,6 +13,7 @@ from nonlocal_keras import data
 from nonlocal_keras.convert import name_maps
 from nonlocal_keras.layers import initialization
 from tests.support import zoo_files
+from tests.support.marks import mostly_slow
 from zoo import checksums
 from zoo import hosts
 from zoo import record as records
@@ -27,6 +28,12 @@ SHIPPED = [r for r in RECORDS if r.download is None]
 
 def by_name(group):
     return [pytest.param(record, id=record.name) for record in group]
+
+
+def one_of_each_project():
+    """Places among `PUBLISHED`; full-size models take seconds each."""
+    projects = [record.download["converter"] for record in PUBLISHED]
+    return [projects.index(project) for project in sorted(set(projects))]
 
 
 @functools.cache
@@ -46,7 +53,10 @@ class _Architecture:
         self.labels = range(fields["classes"])
 
 
-@pytest.mark.parametrize("record", by_name(PUBLISHED))
+@mostly_slow(
+    pytest.mark.parametrize("record", by_name(PUBLISHED)),
+    *one_of_each_project(),
+)
 def test_the_cost_is_that_of_the_architecture(record):
     clip = record.input
     text = json.dumps(

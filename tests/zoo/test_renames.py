@@ -29,6 +29,7 @@ def home(tmp_path, monkeypatch):
     return tmp_path / "zoo"
 
 
+@pytest.mark.usefixtures("twin_alone")
 @pytest.mark.parametrize("function", [zoo.load, zoo.download])
 def test_the_old_argument_accepts_a_license(home, function):
     with pytest.warns(DeprecationWarning, match="is called `accept_license`"):
@@ -42,6 +43,7 @@ def test_both_arguments_are_refused(home):
         zoo.load(NAME, offline=True, **both)
 
 
+@pytest.mark.usefixtures("twin_alone")
 def test_the_old_variable_accepts_a_license(home, monkeypatch):
     monkeypatch.setenv("NONLOCAL_KERAS_ACCEPT_LICENCE", RESTRICTED)
     with pytest.warns(DeprecationWarning, match="NONLOCAL_KERAS_ACCEPT_LICENS"):
@@ -52,6 +54,7 @@ def test_the_old_variable_accepts_a_license(home, monkeypatch):
         zoo.load(NAME, offline=True)
 
 
+@pytest.mark.usefixtures("twin_alone")
 def test_the_old_flag_accepts_a_license(home, capsys):
     flags = ("--offline", "--accept-licence", RESTRICTED)
     assert main(["download", NAME, *flags]) == 1
@@ -69,6 +72,7 @@ def test_the_old_command_ships(capsys, monkeypatch):
     assert "`publish` is called `ship` now" in err
 
 
+@pytest.mark.usefixtures("twin_alone")
 def test_the_old_field_registers(home):
     fields = {**small.record(), "licence": "MIT"}
     del fields["license"]

@@ -62,6 +62,7 @@ def test_a_prefix_alone_is_refused_and_says_what_to_type(home):
     assert not (home / "downloads").exists()
 
 
+@pytest.mark.usefixtures("twin_alone")
 def test_commands_take_the_flags_that_the_error_names(home, capsys, file):
     made(home, PREFIX)
     assert main(["download", NAME, "--offline"]) == 1
@@ -94,6 +95,7 @@ def test_the_user_is_asked_where_a_prefix_is_all(
         asked.require()
 
 
+@pytest.mark.usefixtures("twin_alone")
 def test_a_pin_vouches_for_a_prefix(home, tmp_path):
     pin = tmp_path / "pin"
     pin.write_text(f"{SHA256}  small.params\n")
@@ -102,6 +104,7 @@ def test_a_pin_vouches_for_a_prefix(home, tmp_path):
     assert pinned.is_whole
 
 
+@pytest.mark.usefixtures("twin_alone")
 def test_mirrors_are_asked_where_something_vouches_for_the_file(home):
     def addresses(checksum, **options):
         record = made(home, checksum, mirrors=[MIRROR], unverified=[OTHER])
@@ -114,12 +117,14 @@ def test_mirrors_are_asked_where_something_vouches_for_the_file(home):
     assert addresses(PREFIX, sha256=SHA256) == everywhere
 
 
+@pytest.mark.usefixtures("twin_alone")
 def test_a_lost_host_is_asked_last(home, monkeypatch):
     monkeypatch.setattr(hosts, "is_lost", lambda url: url == URL)
     record = made(home, f"sha256:{SHA256}", mirrors=[MIRROR])
     assert trust.Trust(record).addresses() == [MIRROR, URL]
 
 
+@pytest.mark.usefixtures("twin_alone")
 def test_the_sum_that_the_user_states_is_held_against_the_file(home, file):
     record = made(home, PREFIX)
     assert trust.Trust(record, sha256=SHA256.upper()).find_fault(file) is None
@@ -137,6 +142,7 @@ def test_a_sum_of_other_digits_is_refused(home, digits):
         zoo.load(NAME, sha256=digits)
 
 
+@pytest.mark.usefixtures("twin_alone")
 def test_mirrors_of_a_file_without_a_checksum_take_a_word(home):
     with servers.serving() as server:
         server.files["/mirror/small-0123abcd.params"] = b"not a checkpoint"

@@ -113,10 +113,10 @@ def _rules_of_names(views):
     does.
     """
     from nonlocal_keras.data import views as placing
-    from nonlocal_keras.evaluation import prediction
+    from nonlocal_keras.evaluation.protocol import AVERAGES
 
-    known = views["average"] in prediction.AVERAGES
-    yield "views", known, f"of an average out of {prediction.AVERAGES}"
+    known = views["average"] in AVERAGES
+    yield "views", known, f"of an average out of {tuple(AVERAGES)}"
     known = views.get("rule", USUAL_RULE) in placing.VIEW_RULES
     yield "views", known, f"of a rule out of {placing.VIEW_RULES}"
 

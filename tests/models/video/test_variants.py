@@ -5,6 +5,7 @@ import pytest
 from nonlocal_keras.models import from_name
 from nonlocal_keras.models import video_resnet
 from nonlocal_keras.models.video import variants
+from tests.support.marks import mostly_slow
 
 pytestmark = pytest.mark.any_backend
 
@@ -200,7 +201,7 @@ PLACEMENTS = {
 }
 
 
-@pytest.mark.parametrize("depth, number", PLACEMENTS)
+@mostly_slow(pytest.mark.parametrize("depth, number", list(PLACEMENTS)), 0, 4)
 def test_blocks_stand_where_they_were_published(depth, number):
     backbone = video_resnet("c2d", depth, number, **NARROW)
     assert backbone.non_local == PLACEMENTS[depth, number]
