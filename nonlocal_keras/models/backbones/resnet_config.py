@@ -8,7 +8,7 @@ from nonlocal_keras.models.backbones.placement import STAGES
 
 
 def standardize(config):
-    """Checks the arguments of a `VideoResNet` and gives each its one form.
+    """Checks the arguments of a `VideoResNet` and brings each into one form.
 
     Args:
         config: Dictionary of all arguments but `name` and `trainable`.

@@ -171,10 +171,10 @@ def video_resnet(
     Example:
 
     >>> backbone = nonlocal_keras.models.video_resnet(
-    ...     "i3d", depth=101, non_local=5, family="gluoncv"
+    ...     "i3d", depth=50, non_local=5, family="gluoncv"
     ... )
     >>> backbone.describe()
-    'NL-I3D ResNet-101: 5 non-local blocks at res3[1,3] res4[6,13,20]'
+    'NL-I3D ResNet-50: 5 non-local blocks at res3[1,3] res4[1,3,5]'
 
     Args:
         architecture: String, `"c2d"`, `"i3d"` (3x1x1) or `"i3d_3x3x3"`.

@@ -18,11 +18,11 @@ class VideoClassifier(keras.Model):
 
     Example:
 
-    >>> backbone = nonlocal_keras.models.VideoResNet(stem_width=8)
+    >>> backbone = nonlocal_keras.models.from_name("nl_c2d_tiny")
     >>> model = nonlocal_keras.models.VideoClassifier(backbone, num_classes=5)
-    >>> model(np.zeros((1, 8, 64, 64, 3))).shape
+    >>> model(np.zeros((1, 4, 32, 32, 3))).shape
     TensorShape([1, 5])
-    >>> model.logits(np.zeros((1, 8, 64, 64, 3))).shape
+    >>> model.logits(np.zeros((1, 4, 32, 32, 3))).shape
     TensorShape([1, 5])
 
     Args:
