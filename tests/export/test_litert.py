@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+from ai_edge_litert.interpreter import Interpreter
 
 import zoo
 from nonlocal_keras import models
@@ -59,7 +60,7 @@ def test_attention_stays_in_float_where_all_else_has_8_bits(
     trained, clips, tmp_path
 ):
     path = to_litert(trained, tmp_path / "m", "int8", clips=clips[:4]).path
-    interpreter = litert._runtime().Interpreter(path)
+    interpreter = Interpreter(path)
     tensors = {t["index"]: t for t in interpreter.get_tensor_details()}
     dtypes = {
         name: {
@@ -98,7 +99,7 @@ def test_labels_lie_beside(trained, tmp_path):
 
 def test_both_outputs_are_named(trained, clips, tmp_path):
     path = to_litert(trained, tmp_path / "m.tflite").path
-    run = litert._runtime().Interpreter(path).get_signature_runner()
+    run = Interpreter(path).get_signature_runner()
     outputs = run(clip=clips[:1])
     np.testing.assert_allclose(
         outputs["probabilities"],
