@@ -105,6 +105,7 @@ def test_a_model_of_the_zoo_goes_to_litert_with_its_labels(capsys, tmp_path):
     assert set(labels) == {"same", "different"}
 
 
+@pytest.mark.slow
 def test_int8_is_measured_and_compared_on_the_videos(capsys, tmp_path):
     clips = [videos.write_video(tmp_path / f"{i}.mp4") for i in range(2)]
     path = tmp_path / "m.tflite"
@@ -114,6 +115,7 @@ def test_int8_is_measured_and_compared_on_the_videos(capsys, tmp_path):
     assert "parity: 2 clips" in text
 
 
+@pytest.mark.slow
 def test_a_model_of_any_size_gets_one_for_litert(capsys, any_size, tmp_path):
     path = tmp_path / "m.tflite"
     status, _, err = run(capsys, any_size, "--to", "litert", path)

@@ -42,10 +42,14 @@ def test_every_backbone_predicts_the_same(arguments, tmp_path):
     assert to_litert(model, tmp_path / "m.tflite").parity.relative < 1e-4
 
 
-@pytest.mark.parametrize(
-    "quantization, size, agreement",
-    [(None, 1.0, 1.0), ("float16", 0.55, 1.0), ("dynamic", 0.3, 0.98)]
-    + [("int8", 0.35, 0.98)],
+@mostly_slow(
+    pytest.mark.parametrize(
+        "quantization, size, agreement",
+        [(None, 1.0, 1.0), ("float16", 0.55, 1.0), ("dynamic", 0.3, 0.98)]
+        + [("int8", 0.35, 0.98)],
+    ),
+    1,
+    3,
 )
 def test_a_quantized_file_is_small_and_chooses_the_same_classes(
     trained, clips, quantization, size, agreement, tmp_path

@@ -376,6 +376,16 @@ CASES = {
 
 # Variations of others, for the long run of the tests.
 VARIATIONS = (
+    "vnl affine, 16 frames, 2 groups",
+    "vnl 32x2",
+    "lfb fine-tuned on Charades, dilated",
+    "pyslowfast, as its configuration says",
+    "pyslowfast slow",
+    "mmaction2 gaussian",
+    "mmaction2 without sub-sampling",
+    "mmaction2 heavy",
+    "mmaction2 tsm gaussian",
+    "mmaction2 tsm, another shift",
     "vnl 8x8 c2d baseline",
     "vnl 32x2 by its frames",
     "vnl affine, 8 frames, one group",

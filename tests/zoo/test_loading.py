@@ -68,7 +68,6 @@ def test_a_loaded_model_trains_and_saves(registered, tmp_path):
     )
 
 
-@pytest.mark.usefixtures("twin_alone")
 def test_registering_again_makes_a_new_version(registered):
     model, first = registered
     second = zoo.register(model, small.record())
