@@ -38,7 +38,7 @@ def several_tiles_in_float64(monkeypatch):
 
 @EVERY_PAIRWISE
 @mostly_slow(pytest.mark.parametrize("rank", list(SHAPES)), 1)
-@pytest.mark.parametrize("masked", [False, True])
+@mostly_slow(pytest.mark.parametrize("masked", [False, True]), 1)
 @pytest.mark.parametrize("implementation", ["matrix", "streamed"])
 def test_the_gradient_of_a_layer_has_the_right_gradient(
     pairwise, rank, masked, implementation
@@ -66,7 +66,7 @@ def test_the_gradient_of_a_layer_has_the_right_gradient(
 
 
 @EVERY_PAIRWISE
-@pytest.mark.parametrize("masked", [False, True])
+@mostly_slow(pytest.mark.parametrize("masked", [False, True]), 0)
 def test_every_argument_of_the_sum_is_differentiated_twice(pairwise, masked):
     mask, tensors = problem()
     function = loss(pairwise, mask if masked else None)

@@ -161,8 +161,12 @@ def test_ties_do_not_matter(pairwise, queries, keys, seed):
 
 
 @EVERY_PAIRWISE
-@pytest.mark.parametrize(
-    "queries, keys", [(1, 1), (1, 40), (40, 1), (16, 64), (17, 63)]
+@mostly_slow(
+    pytest.mark.parametrize(
+        "queries, keys", [(1, 1), (1, 40), (40, 1), (16, 64), (17, 63)]
+    ),
+    0,
+    4,
 )
 def test_edges_of_tiles_and_blocks(pairwise, queries, keys):
     tensors = problem(0, queries, keys)
@@ -172,7 +176,7 @@ def test_edges_of_tiles_and_blocks(pairwise, queries, keys):
 
 
 @EVERY_PAIRWISE
-@pytest.mark.parametrize("batch", [1, 3])
+@mostly_slow(pytest.mark.parametrize("batch", [1, 3]), 1)
 def test_samples_do_not_mix(pairwise, batch):
     tensors = problem(0, 20, 30, batch=batch)
     together = numpy(run(pairwise, tensors))
