@@ -48,7 +48,7 @@ def open_video(path):
         container = av.open(
             # With a protocol in front, a colon in a name is only a colon.
             "file:" + os.path.abspath(path),
-            metadata_errors="replace",  # Titles need not be UTF-8.
+            **how_to_decode_titles("replace"),
             options=_decoder_options(),
             container_options={
                 "protocol_whitelist": "file",
@@ -57,6 +57,21 @@ def open_video(path):
         )
     with container:
         yield container, _main_stream(container, path)
+
+
+def how_to_decode_titles(errors):
+    """Returns the arguments of `av.open` for titles that are no UTF-8.
+
+    Before its version 19, PyAV raises an error for such titles unless it is
+    told otherwise; since then it takes no such argument.
+
+    Args:
+        errors: String, what `bytes.decode` takes by that name.
+    """
+    import av
+
+    before = int(av.__version__.partition(".")[0]) < 19
+    return {"metadata_errors": errors} if before else {}
 
 
 def require_file(path):

@@ -3,6 +3,8 @@
 import av
 import numpy as np
 
+from nonlocal_keras.data import video_file
+
 # Codec and options by the suffix of a file, with a key frame every 10 frames.
 KINDS = {
     ".mp4": ("libx264", {"bf": "2", "x264-params": "open-gop=1"}),
@@ -67,7 +69,7 @@ def write_images(
         str(path),
         "w",
         options=container or {},
-        metadata_errors="surrogateescape",
+        **video_file.how_to_decode_titles("surrogateescape"),
     ) as output:
         stream = output.add_stream(codec, rate=rate)
         stream.width, stream.height = width, height
