@@ -67,6 +67,23 @@ def difference(path, other):
         return max(_difference(ours[name], theirs[name]) for name in ours)
 
 
+def differences(folder, names):
+    """Compares the outputs of all ways with those of `"ours"`.
+
+    Args:
+        folder: `pathlib.Path` of the folder with `NAME.npz` of each way.
+        names: Iterable of the names of the ways, `"ours"` among them.
+
+    Returns:
+        Dictionary of the name of every other way to its `difference`.
+    """
+    return {
+        name: difference(folder / "ours.npz", folder / f"{name}.npz")
+        for name in names
+        if name != "ours"
+    }
+
+
 def _difference(a, b):
     if a.shape != b.shape:
         raise ValueError(

@@ -139,13 +139,7 @@ def measure_case(start, case, budget, folder):
             row["tell"] = worker.ask("tell")
     ways = {n: way for n, way in ways.items() if "error" not in alone[n]}
     if "ours" in ways:
-        row["difference"] = {
-            name: measure.difference(
-                folder / "ours.npz", folder / f"{name}.npz"
-            )
-            for name in ways
-            if name != "ours"
-        }
+        row["difference"] = measure.differences(folder, ways)
     for name, error in row.get("difference", {}).items():
         half = name.endswith("bfloat16")
         if not error <= (TOLERANCE_BFLOAT16 if half else driver.TOLERANCE):

@@ -97,13 +97,7 @@ def measure_case(start, case, budget):
         }
         ways = {n: way for n, way in ways.items() if "error" not in alone[n]}
         if "ours" in ways:
-            row["difference"] = {
-                name: measure.difference(
-                    folder / "ours.npz", folder / f"{name}.npz"
-                )
-                for name in ways
-                if name != "ours"
-            }
+            row["difference"] = measure.differences(folder, ways)
     row["alone"] = alone
     worst = max(row.get("difference", {}).values(), default=0.0)
     if not worst <= driver.TOLERANCE:

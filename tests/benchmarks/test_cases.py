@@ -3,6 +3,7 @@
 import json
 import sys
 
+import numpy as np
 import pytest
 
 from benchmarks import driver
@@ -70,6 +71,13 @@ def test_not_a_number_is_no_agreement(tmp_path):
         measure.alone(start(), case, tmp_path / f"{name}.npz")
     error = measure.difference(tmp_path / "a.npz", tmp_path / "b.npz")
     assert error == float("inf")
+
+
+def test_every_other_way_is_compared_with_ours(tmp_path):
+    for name, value in (("ours", 2.0), ("matrix", 2.0), ("peer", 2.5)):
+        np.savez(tmp_path / f"{name}.npz", y=np.full(3, value))
+    found = measure.differences(tmp_path, ["peer", "ours", "matrix"])
+    assert found == {"peer": pytest.approx(0.2), "matrix": 0.0}
 
 
 def test_exponent_of_a_power_is_the_power():

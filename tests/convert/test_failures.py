@@ -9,24 +9,6 @@ from tests.support import checkpoint_names as names
 from tests.support import checkpoint_writers as w
 from tests.support import paths
 
-NETWORK = {**w.DENSE, "options": w.POOLED_FIRST}
-
-
-@pytest.fixture(scope="module")
-def blobs():
-    """The tensors of a small file of the authors' release."""
-    return w.tensors(w.network(**NETWORK), names.Caffe2())
-
-
-@pytest.fixture
-def converted(tmp_path):
-    def convert_blobs(tensors, source="vnl", **overrides):
-        path = tmp_path / "blobs.pkl"
-        path.write_bytes(w.caffe2_file(tensors, momenta=False))
-        return convert.convert(path, source, **overrides)
-
-    return convert_blobs
-
 
 @pytest.fixture
 def refused(converted):

@@ -23,6 +23,7 @@ Gluon publishes these files in zip archives with one member.
 import ml_dtypes
 import numpy as np
 
+from nonlocal_keras.convert.files.cursor import Cursor
 from nonlocal_keras.convert.files.pickle_values import DOWNLOAD_AGAIN
 from nonlocal_keras.convert.files.pickle_values import MAX_DIMENSIONS
 from nonlocal_keras.convert.files.pickle_values import describe
@@ -55,23 +56,8 @@ _DTYPES = (
 _SPARSE = {1: "a row-sparse array", 2: "a compressed sparse row array"}
 
 
-class _Cursor:
-    """Reads numbers from bytes, never past their end."""
-
-    def __init__(self, data):
-        self.view = memoryview(data)
-        self.position = 0
-
-    def take(self, count):
-        left = len(self.view) - self.position
-        if count > left:
-            cut = f"{left}: the file is cut short or damaged"
-            raise file_error(f"{count} more bytes at byte {self.position}", cut)
-        self.position += count
-        return self.view[self.position - count : self.position]
-
-    def integer(self, size, signed=False):
-        return int.from_bytes(self.take(size), "little", signed=signed)
+class _Cursor(Cursor):
+    """Reads what these files consist of."""
 
     def sizes(self, rank, size):
         if rank > MAX_DIMENSIONS:

@@ -6,6 +6,7 @@ length is checked against the bytes that are left, and opcodes are counted.
 
 import pickle
 
+from nonlocal_keras.convert.files.cursor import Cursor
 from nonlocal_keras.convert.files.pickle_values import NOT_RUN
 from nonlocal_keras.convert.files.pickle_values import ArrayCell
 from nonlocal_keras.convert.files.pickle_values import DTypeCell
@@ -30,7 +31,7 @@ _RENAMED = {
 }
 
 
-class Machine:
+class Machine(Cursor):
     """The stack machine; see `pickles.load` for the arguments.
 
     Args:
@@ -38,10 +39,8 @@ class Machine:
     """
 
     def __init__(self, actions, data, start, names, persistent_load, opaque):
+        super().__init__(data, start)
         self.actions = actions
-        self.data = data
-        self.view = memoryview(data)
-        self.position = start
         self.names = names
         self.persistent_load = persistent_load
         self.opaque = opaque
@@ -71,17 +70,6 @@ class Machine:
             way_out = "Save the tensors alone, without the training state."
             limit = f"at most {MAX_OPCODES} pickle operations"
             raise file_error(limit, "more", way_out)
-
-    def take(self, count):
-        left = len(self.data) - self.position
-        if not 0 <= count <= left:
-            cut = f"{left}: the file is cut short or damaged"
-            raise file_error(f"{count} more bytes at byte {self.position}", cut)
-        self.position += count
-        return self.view[self.position - count : self.position]
-
-    def integer(self, size, signed=False):
-        return int.from_bytes(self.take(size), "little", signed=signed)
 
     def line(self, limit=MAX_LINE):
         end = self.data.find(b"\n", self.position, self.position + limit + 1)

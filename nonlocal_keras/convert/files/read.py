@@ -101,6 +101,11 @@ def read_tensors(path, container=None, max_bytes=MAX_BYTES, source=None):
         ValueError: If this is no whole file of the container.
     """
     if source is not None:
+        if container is not None:
+            raise ValueError(
+                "`source` is the old name of `container`; give one of them. "
+                f"Received: source={source!r}, container={container!r}"
+            )
         warnings.warn(
             "`source` of `read_tensors` is called `container` now.",
             DeprecationWarning,

@@ -1,6 +1,5 @@
 """No file runs anything, exhausts memory, or passes for a whole one."""
 
-import functools
 import io
 import os
 import struct
@@ -27,24 +26,11 @@ from tests.support.checkpoint_bytes import number
 from tests.support.checkpoint_bytes import numpy_array
 from tests.support.checkpoint_bytes import numpy_dtype
 from tests.support.checkpoint_bytes import program
-from tests.support.checkpoint_bytes import read_bytes
-from tests.support.checkpoint_bytes import refusal
 from tests.support.checkpoint_bytes import storage
 from tests.support.checkpoint_bytes import text
 from tests.support.checkpoint_bytes import torch_stream
 from tests.support.checkpoint_bytes import torch_tensor
 from tests.support.checkpoint_bytes import torch_zip
-
-
-@pytest.fixture
-def read(tmp_path):
-    return functools.partial(read_bytes, tmp_path)
-
-
-@pytest.fixture
-def refused(tmp_path):
-    return functools.partial(refusal, tmp_path)
-
 
 # Pickles that try to run something.
 

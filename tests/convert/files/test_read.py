@@ -1,6 +1,5 @@
 """Claims about the readers of published checkpoint files."""
 
-import functools
 import hashlib
 import io
 import pickle
@@ -28,25 +27,12 @@ from tests.support.checkpoint_bytes import number
 from tests.support.checkpoint_bytes import numpy_array
 from tests.support.checkpoint_bytes import numpy_dtype
 from tests.support.checkpoint_bytes import program
-from tests.support.checkpoint_bytes import read_bytes
-from tests.support.checkpoint_bytes import refusal
 from tests.support.checkpoint_bytes import sequence
 from tests.support.checkpoint_bytes import storage
 from tests.support.checkpoint_bytes import text
 from tests.support.checkpoint_bytes import torch_stream
 from tests.support.checkpoint_bytes import torch_tensor
 from tests.support.checkpoint_bytes import torch_zip
-
-
-@pytest.fixture
-def read(tmp_path):
-    return functools.partial(read_bytes, tmp_path)
-
-
-@pytest.fixture
-def refused(tmp_path):
-    return functools.partial(refusal, tmp_path)
-
 
 # Published files.
 
@@ -106,6 +92,11 @@ def test_the_former_name_of_the_container_works_and_warns():
     with pytest.warns(DeprecationWarning, match="called `container` now"):
         checkpoint = read_tensors(GLUONCV, source="mxnet")
     assert checkpoint.format == "mxnet"
+
+
+def test_both_names_of_the_container_are_refused():
+    with pytest.raises(ValueError, match="`source` is the old name"):
+        read_tensors(GLUONCV, container="torch", source="mxnet")
 
 
 def test_training_state_is_metadata_by_name():
