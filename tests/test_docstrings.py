@@ -8,6 +8,7 @@ import shutil
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 import nonlocal_keras
 import zoo
@@ -56,6 +57,7 @@ def files(tmp_path_factory):
     stand_ins.write_checkpoints(folder)
     clip = videos.moving_images(64, height=240, width=320)
     videos.write_images(folder / "clip.mp4", clip, rate=25)
+    Image.fromarray(clip[0][::5, ::5]).save(folder / "photo.jpg")
     for split in ("train", "val"):
         classes = folder / "videos" / split
         videos.write_classes(classes, ("walking", "waving"), each=2)

@@ -5,6 +5,8 @@ from nonlocal_keras.data.decode import VideoInfo
 from nonlocal_keras.data.decode import count_frames
 from nonlocal_keras.data.decode import read_frames
 from nonlocal_keras.data.decode import video_info
+from nonlocal_keras.data.image_file import ImageError
+from nonlocal_keras.data.image_file import read_image
 from nonlocal_keras.data.sampling import clip_indices
 from nonlocal_keras.data.sampling import crop_offsets
 from nonlocal_keras.data.sampling import random_start
@@ -18,6 +20,7 @@ from nonlocal_keras.data.views import view_indices
 __all__ = [
     "ClipReader",
     "ClipSpec",
+    "ImageError",
     "VIEW_RULES",
     "VideoError",
     "VideoInfo",
@@ -28,6 +31,7 @@ __all__ = [
     "list_videos",
     "random_start",
     "read_frames",
+    "read_image",
     "training_dataset",
     "video_info",
     "view_corners",

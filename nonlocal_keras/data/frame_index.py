@@ -9,6 +9,7 @@ import threading
 
 from absl import logging
 
+from nonlocal_keras.data import foreign_file
 from nonlocal_keras.data import video_file
 
 # Memory of all indices together, in bytes; the least recently used go first.
@@ -85,7 +86,7 @@ class IndexCache:
         self._locks = [threading.Lock() for _ in range(64)]
 
     def __call__(self, path):
-        found = video_file.require_file(path)
+        found = foreign_file.require(path, "video", video_file.VideoError)
         key = (os.path.abspath(path), found.st_mtime_ns, found.st_size)
         with self._locks[hash(key) % len(self._locks)]:
             with self._lock:

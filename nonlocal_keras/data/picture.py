@@ -71,13 +71,25 @@ def to_rgb(reformatter, frame, width, height, orientation):
     Returns:
         uint8 RGB array `(height, width, 3)`.
     """
-    turned, mirrored, upside_down = orientation
-    if turned:
+    if orientation[0]:
         width, height = height, width
     frame = reformatter.reformat(
         frame, width, height, format="rgb24", interpolation="BILINEAR"
     )
-    image = frame.to_ndarray()
+    return turn(frame.to_ndarray(), orientation)
+
+
+def turn(image, orientation):
+    """Returns a stored picture as it is shown.
+
+    Args:
+        image: Array `(height, width, channels)`.
+        orientation: Tuple, as `orientation` returns it.
+
+    Returns:
+        A view of the array.
+    """
+    turned, mirrored, upside_down = orientation
     if turned:
         image = image.swapaxes(0, 1)
     if mirrored:

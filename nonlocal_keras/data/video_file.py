@@ -7,8 +7,8 @@ file itself, allocate no picture beyond `MAX_PIXELS`, and fail only with a
 
 import contextlib
 import os
-import re
-import stat
+
+from nonlocal_keras.data import foreign_file
 
 # 8K is half of it. Decoders refuse more before they allocate it.
 MAX_PIXELS = 2**26
@@ -43,7 +43,7 @@ def open_video(path):
     """
     import av  # Slow to import, and no layer needs it.
 
-    require_file(path)
+    foreign_file.require(path, "video", VideoError)
     with errors_named(path, "not a readable video"):
         container = av.open(
             # With a protocol in front, a colon in a name is only a colon.
@@ -72,30 +72,6 @@ def how_to_decode_titles(errors):
 
     before = int(av.__version__.partition(".")[0]) < 19
     return {"metadata_errors": errors} if before else {}
-
-
-def require_file(path):
-    """Raises `VideoError` unless a path is that of a regular file.
-
-    Args:
-        path: String or path.
-
-    Returns:
-        An `os.stat_result`.
-    """
-    try:
-        found = os.stat(path)
-    except (OSError, ValueError) as error:  # ValueError: a zero byte.
-        if re.match(r"[A-Za-z][\w+.-]+:/", str(path)):
-            raise VideoError(
-                f"{path}: must be a file; addresses are not opened. Download "
-                "the video, and give the path of the file"
-            ) from error
-        raise VideoError(f"{path}: not a readable video ({error})") from error
-    # A pipe or device may never end.
-    if not stat.S_ISREG(found.st_mode):
-        raise VideoError(f"{path}: not a readable video (not a regular file)")
-    return found
 
 
 @contextlib.contextmanager
