@@ -1,5 +1,6 @@
 from nonlocal_keras.data.clip_spec import ClipSpec
 from nonlocal_keras.data.clips import ClipReader
+from nonlocal_keras.data.coco_file import read_coco
 from nonlocal_keras.data.dataset import training_dataset
 from nonlocal_keras.data.decode import VideoInfo
 from nonlocal_keras.data.decode import count_frames
@@ -30,6 +31,7 @@ __all__ = [
     "crop_offsets",
     "list_videos",
     "random_start",
+    "read_coco",
     "read_frames",
     "read_image",
     "training_dataset",
