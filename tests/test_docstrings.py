@@ -13,6 +13,7 @@ from PIL import Image
 import nonlocal_keras
 import zoo
 from nonlocal_keras.layers import initialization
+from tests.support import coco_files
 from tests.support import stand_ins
 from tests.support import videos
 
@@ -58,6 +59,12 @@ def files(tmp_path_factory):
     clip = videos.moving_images(64, height=240, width=320)
     videos.write_images(folder / "clip.mp4", clip, rate=25)
     Image.fromarray(clip[0][::5, ::5]).save(folder / "photo.jpg")
+    coco_files.write(
+        folder,
+        [coco_files.image(1), coco_files.image(7, file_name="gone.png")],
+        [coco_files.thing(1)],
+        drawn=(1,),
+    )
     for split in ("train", "val"):
         classes = folder / "videos" / split
         videos.write_classes(classes, ("walking", "waving"), each=2)

@@ -9,6 +9,9 @@ from nonlocal_keras.data import segments
 # Pixels by which boxes of good files leave the image: their numbers are
 # rounded.
 ROUNDING = 1.0
+# The share of its box that a mask fills, which the evaluation of poses takes
+# where a file has no areas (CrowdPose).
+SHARE_OF_BOX = 0.53
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -60,7 +63,7 @@ def parse(entry, label, joints, height, width, note):
     return CocoObject(
         label=label,
         xywh=xywh,
-        area=_area(entry, w * h, note),
+        area=_area(entry, SHARE_OF_BOX * w * h, note),
         crowd=bool(entry.get("iscrowd", False)),
         segment=_segment(entry, height, width, note),
         keypoints=_keypoints(entry, joints, note),
@@ -78,14 +81,14 @@ def _fault_of_box(xywh, height, width):
     return None
 
 
-def _area(entry, of_box, note):
+def _area(entry, estimate, note):
     area = entry.get("area")
     if area is None:
-        return of_box
+        return estimate
     numbers = segments.finite_numbers([area])
     if numbers is None or numbers[0] < 0:
-        note("area is no positive number", "that of the box taken")
-        return of_box
+        note("area is no positive number", "estimated by the box")
+        return estimate
     return float(numbers[0])
 
 
