@@ -133,8 +133,11 @@ def _fault_of_polygon(polygon, height, width):
         return "polygon is not pairs of finite numbers"
     if len(polygon) < 6:
         return "polygon has fewer than 3 points"
+    points = polygon.reshape(-1, 2)
+    (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
     # The memory to draw an edge is as large as the edge is long.
-    for values, side in ((polygon[::2], width), (polygon[1::2], height)):
-        if values.min() < -side or values.max() > 2 * side:
-            return "polygon reaches further out than the image is large"
+    if min(left + width, top + height) < 0 or (
+        max(right - 2 * width, bottom - 2 * height) > 0
+    ):
+        return "polygon reaches further out than the image is large"
     return None
