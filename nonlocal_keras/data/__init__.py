@@ -1,6 +1,8 @@
 from nonlocal_keras.data.clip_spec import ClipSpec
 from nonlocal_keras.data.clips import ClipReader
 from nonlocal_keras.data.coco_file import read_coco
+from nonlocal_keras.data.coco_records import read_records
+from nonlocal_keras.data.coco_records import write_records
 from nonlocal_keras.data.dataset import training_dataset
 from nonlocal_keras.data.decode import VideoInfo
 from nonlocal_keras.data.decode import count_frames
@@ -34,8 +36,10 @@ __all__ = [
     "read_coco",
     "read_frames",
     "read_image",
+    "read_records",
     "training_dataset",
     "video_info",
     "view_corners",
     "view_indices",
+    "write_records",
 ]

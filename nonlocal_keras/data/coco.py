@@ -73,6 +73,32 @@ class CocoImage:
         return segments.to_mask(segment, self.height, self.width)
 
 
+def make_image(key, path, height, width, objects, joints):
+    """Makes a `CocoImage` of its objects.
+
+    Args:
+        key: Integer or string, the id of the image.
+        path: Path of the image file; `None` if there is none.
+        height: Integer, in pixels.
+        width: Integer.
+        objects: List of `nonlocal_keras.data.coco_objects.CocoObject`.
+        joints: Integer, number of joints of an object.
+    """
+    keypoints = np.array([o.keypoints for o in objects], np.float64)
+    return CocoImage(
+        id=key,
+        path=path,
+        height=height,
+        width=width,
+        labels=np.array([o.label for o in objects], np.int32),
+        xywh=np.array([o.xywh for o in objects], np.float64).reshape(-1, 4),
+        areas=np.array([o.area for o in objects], np.float64),
+        crowd=np.array([o.crowd for o in objects], bool),
+        keypoints=keypoints.reshape(len(objects), joints, 3),
+        segments=tuple(o.segment for o in objects),
+    )
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class CocoDataset:
     """Images with boxes, masks and keypoints.

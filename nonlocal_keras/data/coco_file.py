@@ -8,13 +8,11 @@ import json
 import math
 import pathlib
 
-import numpy as np
-
 from nonlocal_keras.data import coco_objects
 from nonlocal_keras.data import foreign_file
 from nonlocal_keras.data import image_file
 from nonlocal_keras.data.coco import CocoDataset
-from nonlocal_keras.data.coco import CocoImage
+from nonlocal_keras.data.coco import make_image
 from nonlocal_keras.data.faults import Faults
 
 _LISTS = ("images", "annotations", "categories")
@@ -71,7 +69,7 @@ def read_coco(path, folder=None):
         raise ValueError(f"{path}: no image can be used: {reason}")
     return CocoDataset(
         images=[
-            _make_image(key, images[key], objects[key], len(joints))
+            make_image(key, *images[key], objects[key], len(joints))
             for key in sorted(objects, key=_order)
         ],
         class_names=tuple(
@@ -190,24 +188,6 @@ def _repeats(entry, seen, note):
         return True
     note("annotation id is used twice", "both objects kept")
     return False
-
-
-def _make_image(key, place, objects, joints):
-    path, height, width = place
-    return CocoImage(
-        id=key,
-        path=path,
-        height=height,
-        width=width,
-        labels=np.array([o.label for o in objects], np.int32),
-        xywh=np.array([o.xywh for o in objects]).reshape(-1, 4),
-        areas=np.array([o.area for o in objects], np.float64),
-        crowd=np.array([o.crowd for o in objects], bool),
-        keypoints=np.array([o.keypoints for o in objects]).reshape(
-            len(objects), joints, 3
-        ),
-        segments=tuple(o.segment for o in objects),
-    )
 
 
 def _id(entry, key):

@@ -5,6 +5,8 @@ decoded if it is larger than `MAX_PIXELS`, and fails only with an `ImageError`.
 """
 
 import contextlib
+import io
+import pathlib
 
 import numpy as np
 
@@ -64,45 +66,105 @@ def read_image(path):
         ImportError: If Pillow is not installed.
     """
     foreign_file.require(path, "image", ImageError)
-    with _opened(path) as image:
+    return _decode(path, path)
+
+
+def decode_image(data, name):
+    """Decodes the bytes of an image file, as `read_image`.
+
+    Args:
+        data: Bytes.
+        name: String, what errors call the image.
+
+    Returns:
+        uint8 array `(height, width, 3)`.
+
+    Raises:
+        ImageError: As `read_image`.
+        ImportError: If Pillow is not installed.
+    """
+    return _decode(io.BytesIO(data), name)
+
+
+def plain_bytes(path, pixels):
+    """Returns an image file that any decoder shows as `read_image` does.
+
+    Args:
+        path: String or path of an image file.
+        pixels: What `read_image` returns for it.
+
+    Returns:
+        Tuple of bytes and `"jpeg"` or `"png"`: the file itself if it is a
+        JPEG in RGB that stands upright, else a PNG of its pixels.
+
+    Raises:
+        ImageError: As `read_image`.
+        ImportError: If Pillow is not installed.
+    """
+    with _opened(path, path) as image:
+        upright = _orientation(image) == _ORIENTATIONS[1]
+        if upright and (image.format, image.mode) == ("JPEG", "RGB"):
+            return pathlib.Path(path).read_bytes(), "jpeg"
+    return encode_png(pixels), "png"
+
+
+def encode_png(pixels):
+    """Returns the bytes of a PNG.
+
+    Args:
+        pixels: uint8 array `(height, width)` or `(height, width, 3)`.
+
+    Raises:
+        ImportError: If Pillow is not installed.
+    """
+    file = io.BytesIO()
+    _pillow().fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+def _decode(file, name):
+    with _opened(file, name) as image:
         image.load()
-        pixels = _to_rgb(image, path)
+        pixels = _to_rgb(image, name)
         # Read last: decoding TIFF turns the picture and takes the tag away.
         orientation = _orientation(image)
     return np.ascontiguousarray(picture.turn(pixels, orientation))
 
 
+def _pillow():
+    return optional.load("PIL.Image", "An image file")
+
+
 @contextlib.contextmanager
-def _opened(path):
+def _opened(file, name):
     """Yields a `PIL.Image.Image`; all that Pillow raises is `ImageError`."""
-    pillow = optional.load("PIL.Image", "`read_image`")
+    pillow = _pillow()
     pillow.init()
-    formats = [name for name in FORMATS if name in pillow.OPEN]
+    formats = [f for f in FORMATS if f in pillow.OPEN]
     try:
-        with pillow.open(path, formats=formats) as image:
+        with pillow.open(file, formats=formats) as image:
             width, height = image.size
             if width * height > MAX_PIXELS:
                 raise ImageError(
-                    f"{path}: an image of {width} x {height} pixels is not "
+                    f"{name}: an image of {width} x {height} pixels is not "
                     f"decoded; at most {MAX_PIXELS} pixels are"
                 )
             yield image
     except ImageError:
         raise
     except pillow.UnidentifiedImageError as error:
-        names = ", ".join(formats)
         raise ImageError(
-            f"{path}: not a readable image (none of {names})"
+            f"{name}: not a readable image (none of {', '.join(formats)})"
         ) from error
     # Damaged files make Pillow raise errors of many classes, from its own to
     # those of Python for text, arithmetic and memory.
     except Exception as error:
         raise ImageError(
-            f"{path}: not a readable image ({type(error).__name__}: {error})"
+            f"{name}: not a readable image ({type(error).__name__}: {error})"
         ) from error
 
 
-def _to_rgb(image, path):
+def _to_rgb(image, name):
     """Returns the pixels as they are stored: not turned yet."""
     # Pillow keeps the 16 bits of PGM in 32.
     kind = (image.format, image.mode)
@@ -112,15 +174,14 @@ def _to_rgb(image, path):
         return np.repeat(grey[..., None], 3, axis=-1)
     if image.mode in ("I", "F"):
         raise ImageError(
-            f"{path}: pixels must be of 8 or 16 bits. Received: numbers of 32 "
+            f"{name}: pixels must be of 8 or 16 bits. Received: numbers of 32 "
             "bits, whose black and white the file does not tell"
         )
     if image.has_transparency_data:
         # White, as the page that a viewer lays it on. Colors of transparent
         # pixels are arbitrary, so that to drop alpha would show noise.
-        pillow = optional.load("PIL.Image", "`read_image`")
-        page = pillow.new("RGBA", image.size, "white")
-        image = pillow.alpha_composite(page, image.convert("RGBA"))
+        page = _pillow().new("RGBA", image.size, "white")
+        image = _pillow().alpha_composite(page, image.convert("RGBA"))
     return np.asarray(image.convert("RGB"))
 
 

@@ -111,7 +111,7 @@ def _library():
 def _parse_code(value, height, width):
     counts, size = value.get("counts"), finite_numbers(value.get("size"))
     if size is None or size.tolist() != [height, width]:
-        return None, ["run-length code is of another size than the image"]
+        return None, ["mask is of another size than the image"]
     library = _library()
     size = [height, width]
     try:

@@ -83,7 +83,7 @@ MASKS = {
         [[0, 0, 1e9, 0, 1e9, 1e9]],
         [[0, 0, -61, 0, 5, 5]],
     ],
-    "run-length code is of another size than the image": [
+    "mask is of another size than the image": [
         {"size": [60, 40], "counts": [2400]},
         {"size": "large", "counts": [2400]},
         {"counts": [2400]},
