@@ -96,9 +96,8 @@ def from_features(features, labels, joints, note):
             objects += [found] if found else []
         else:
             note("category id is not listed", "object skipped")
-    name = _column(features, "image/source_id", 1, bytes)[0].decode(
-        errors="replace"
-    )
+    (source_id,) = _column(features, "image/source_id", 1, bytes)
+    name = source_id.decode(errors="replace")
     key = int(name) if name.isascii() and name.isdecimal() else name
     return make_image(key, None, height, width, objects, joints), pixels
 

@@ -49,7 +49,14 @@ def read_coco(path, folder=None):
         ImportError: If masks are run-length codes, and faster-coco-eval is
             not installed.
     """
-    content = _load(path)
+    dataset = _to_dataset(_load(path), folder)
+    if not dataset.images:
+        reason = next((f.what for f in dataset.faults), "it lists none")
+        raise ValueError(f"{path}: no image can be used: {reason}")
+    return dataset
+
+
+def _to_dataset(content, folder):
     faults = Faults()
     categories = _read_categories(content["categories"], faults)
     joints, with_joints = _read_joints(categories)
@@ -64,9 +71,6 @@ def read_coco(path, folder=None):
         found = coco_objects.parse(entry, label, len(joints), *size, note)
         if found:
             objects[entry["image_id"]].append(found)
-    if not objects:
-        reason = next((f.what for f in faults), "it lists none")
-        raise ValueError(f"{path}: no image can be used: {reason}")
     return CocoDataset(
         images=[
             make_image(key, *images[key], objects[key], len(joints))

@@ -94,6 +94,9 @@ def read_records(path, category_ids, faults, joints=0):
         def note(what, done, place=place):
             faults.add(what, done, place)
 
+        if features is None:
+            note("record is no example", "image skipped")
+            continue
         try:
             found = coco_features.from_features(features, labels, joints, note)
         except image_file.ImageError:
@@ -105,25 +108,31 @@ def read_records(path, category_ids, faults, joints=0):
 
 
 def _records(path):
-    """Yields the features of each record, as lists by name."""
+    """Yields the features of each record; `None` for one that is no example.
+
+    Features are lists by name.
+    """
     tf = optional.load("tensorflow", "`read_records`")
     foreign_file.require(path, "TFRecord", ValueError)
     records = iter(tf.data.TFRecordDataset([str(path)]))
     for position in itertools.count():
         try:
             record = next(records, None)
-            if record is None:
-                return
-            example = tf.train.Example.FromString(record.numpy())
-        # TensorFlow's for a file that is damaged, protobuf's for a record
-        # that is something else.
-        except Exception as error:
+        except tf.errors.OpError as error:
             raise ValueError(
-                f"{path}: must be a TFRecord of examples. Received: an error "
-                f"at record {position}: {type(error).__name__}: {error}"
+                f"{path}: a TFRecord must be whole. Received: an error after "
+                f"{position} records: {error.message}"
             ) from error
-        yield {
-            name: list(getattr(feature, feature.WhichOneof("kind")).value)
-            for name, feature in example.features.feature.items()
-            if feature.WhichOneof("kind")
-        }
+        if record is None:
+            return
+        try:
+            example = tf.train.Example.FromString(record.numpy())
+        # Protobuf has errors of its own, and raises others as well.
+        except Exception:
+            yield None
+        else:
+            yield {
+                name: list(getattr(feature, feature.WhichOneof("kind")).value)
+                for name, feature in example.features.feature.items()
+                if feature.WhichOneof("kind")
+            }

@@ -271,6 +271,21 @@ def test_what_is_no_file_of_annotations_is_an_error(text, message, tmp_path):
     assert "coco.json" in str(caught.value)
 
 
+def test_annotations_of_any_depth_are_read_or_refused(tmp_path):
+    path, _ = coco_files.write(tmp_path, [image(1)], ["x", "x", "y"])
+    text, outcomes = path.read_text(), set()
+    for depth in range(100, 1100, 10):
+        deep = "[" * depth + "]" * depth
+        same = '{"id": 1, "image_id": 1, "category_id": 1, "bbox": %s}' % deep
+        path.write_text(text.replace('"x"', same).replace('"y"', deep))
+        try:
+            outcomes.add(len(data.read_coco(path).faults))
+        except ValueError as error:
+            outcomes.add("file of JSON" in str(error))
+    # The faults of three entries; or Python finds it too deep to be parsed.
+    assert outcomes == {3, True}
+
+
 def test_a_missing_file_is_an_error_that_names_it(tmp_path):
     with pytest.raises(ValueError, match="gone.json.*No such file"):
         data.read_coco(tmp_path / "gone.json")

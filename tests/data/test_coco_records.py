@@ -215,16 +215,22 @@ def test_a_mask_of_another_size_is_counted(tmp_path):
     assert found.mask(0) is None and len(found.labels) == 1
 
 
-@pytest.mark.parametrize("damage", ["cut", "text", "other"])
+def test_a_record_that_is_no_example_is_counted(tmp_path):
+    faults = Faults()
+    path = write_raw(tmp_path, b"not an example", example())
+    assert len(read(path, faults)) == 1
+    (fault,) = faults
+    assert fault.what == "record is no example"
+
+
+@pytest.mark.parametrize("damage", ["cut", "text"])
 def test_what_is_no_record_file_is_an_error_that_names_it(damage, tmp_path):
     path = write_raw(tmp_path, example(), example())
     if damage == "cut":
         path.write_bytes(path.read_bytes()[:-5])
-    elif damage == "text":
-        path.write_text("not a record\n" * 100)
     else:
-        write_raw(tmp_path, b"not an example")
-    with pytest.raises(ValueError, match="raw.tfrecord: must be a TFRecord"):
+        path.write_text("not a record\n" * 100)
+    with pytest.raises(ValueError, match="raw.tfrecord: a TFRecord must be wh"):
         read(path, Faults())
 
 
