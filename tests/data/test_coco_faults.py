@@ -274,7 +274,7 @@ def test_what_is_no_file_of_annotations_is_an_error(text, message, tmp_path):
 def test_annotations_of_any_depth_are_read_or_refused(tmp_path):
     path, _ = coco_files.write(tmp_path, [image(1)], ["x", "x", "y"])
     text, outcomes = path.read_text(), set()
-    for depth in range(100, 1100, 10):
+    for depth in (*range(100, 1000, 50), 100_000):
         deep = "[" * depth + "]" * depth
         same = '{"id": 1, "image_id": 1, "category_id": 1, "bbox": %s}' % deep
         path.write_text(text.replace('"x"', same).replace('"y"', deep))
