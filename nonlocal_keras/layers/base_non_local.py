@@ -60,11 +60,13 @@ class BaseNonLocal(keras.layers.Layer):
         self.pool_size = arguments.check_pool_size(pool_size, self.rank, name)
         self.pool_first = bool(pool_first)
         self.attend_axes = attend_axes
-        self._axes = arguments.attended_axes(attend_axes, self.rank, name)
+        self.attended_axes = arguments.attended_axes(
+            attend_axes, self.rank, name
+        )
         self.frame_groups = arguments.check_positive_int(
             "frame_groups", frame_groups
         )
-        arguments.check_split(self._axes, self.pool_size, frame_groups)
+        arguments.check_split(self.attended_axes, self.pool_size, frame_groups)
         self.normalization = arguments.check_choice(
             "normalization", normalization, arguments.NORMALIZATIONS
         )
@@ -139,13 +141,9 @@ class BaseNonLocal(keras.layers.Layer):
         arguments.check_floats(self, inputs)
         self._check_shape(self._channels_last(inputs.shape))
         x = self._move_channels(inputs, last=True)
-        # (B*G, T/G, H, W, C): each group of frames is a sample of its own.
-        groups, group_mask = positions.split_frames(x, self.frame_groups), None
         if mask is not None:
             mask = positions.expand_mask(mask, x, self.compute_dtype)
-            group_mask = positions.split_frames(mask, self.frame_groups)
-        theta, phi, g, key_mask = self._queries_keys_values(groups, group_mask)
-        options = self._weight_options(key_mask)
+        groups, (theta, phi, g), options = self._affinity_inputs(x, mask)
         if return_attention_scores:
             weights = weighted_sum.weights(theta, phi, **options)
             y = ops.matmul(weights, ops.cast(g, weights.dtype))  # (B', N, C')
@@ -153,16 +151,50 @@ class BaseNonLocal(keras.layers.Layer):
             y = weighted_sum.weighted_sum(
                 theta, phi, g, implementation=self.implementation, **options
             )
-        y = positions.from_sets(y, self._axes, like=groups)
+        y = positions.from_sets(y, self.attended_axes, like=groups)
         y = positions.flatten(y, like=x)  # (B, T*H*W, C')
         y = ops.reshape(self._output(y, mask, training), ops.shape(x))
         y = ops.cast(y, self.compute_dtype)
         z = self._move_channels(x + y, last=False)
         if not return_attention_scores:
             return z
-        if positions.has_many_sets(self._axes, self.rank, self.frame_groups):
+        if positions.has_many_sets(
+            self.attended_axes, self.rank, self.frame_groups
+        ):
             weights = positions.split_scores(weights, ops.shape(x)[0])
         return z, weights
+
+    def queries_and_keys(self, inputs, mask=None):
+        """Returns what the weights are computed of, without computing them.
+
+        `nonlocal_keras.ops.weighted_sum.weights(theta, phi, **options)` are
+        all of them; of a few rows of `theta` it gives these rows alone.
+
+        Args:
+            inputs: Tensor, as for a call of the layer.
+            mask: Boolean tensor, as for a call. Defaults to `None`.
+
+        Returns:
+            Tuple `(theta, phi, options)`: queries `(batch * sets, queries,
+            channels)`, keys `(batch * sets, keys, channels)`, and the
+            dictionary of what else decides the weights. Sets and positions
+            are in the order of the attention scores.
+        """
+        x = self._move_channels(ops.convert_to_tensor(inputs), last=True)
+        x = ops.cast(x, self.compute_dtype)
+        if mask is not None:
+            mask = positions.expand_mask(mask, x, self.compute_dtype)
+        _, (theta, phi, _), options = self._affinity_inputs(x, mask)
+        return theta, phi, options
+
+    def _affinity_inputs(self, x, mask):
+        """Returns x in groups, theta, phi and g of each set, and options."""
+        # (B*G, T/G, H, W, C): each group of frames is a sample of its own.
+        groups, group_mask = positions.split_frames(x, self.frame_groups), None
+        if mask is not None:
+            group_mask = positions.split_frames(mask, self.frame_groups)
+        *parts, key_mask = self._queries_keys_values(groups, group_mask)
+        return groups, parts, self._weight_options(key_mask)
 
     def _queries_keys_values(self, x, mask):
         """Returns theta, phi and g of each set, and the mask of its keys."""
@@ -177,10 +209,13 @@ class BaseNonLocal(keras.layers.Layer):
             phi = positions.pool_valid(phi, *pooling)
             g = positions.pool_valid(g, *pooling)
         theta, phi, g = (
-            positions.to_sets(part, self._axes) for part in (theta, phi, g)
+            positions.to_sets(part, self.attended_axes)
+            for part in (theta, phi, g)
         )
         if pooled_mask is not None:  # (B', M)
-            pooled_mask = positions.to_sets(pooled_mask, self._axes)[..., 0]
+            pooled_mask = positions.to_sets(pooled_mask, self.attended_axes)[
+                ..., 0
+            ]
         return theta, phi, g, pooled_mask
 
     def _project(self, dense, x):
@@ -291,7 +326,7 @@ class BaseNonLocal(keras.layers.Layer):
         if not return_attention_scores:
             return z
         scores = positions.score_shape(
-            shape, self._axes, self.frame_groups, self.pool_size
+            shape, self.attended_axes, self.frame_groups, self.pool_size
         )
         dtype = keras.backend.result_type(self.compute_dtype, "float32")
         return z, keras.KerasTensor(scores, dtype=dtype)
