@@ -8,6 +8,7 @@ from nonlocal_keras import data
 from nonlocal_keras import export
 from nonlocal_keras import layers
 from nonlocal_keras import models
+from nonlocal_keras import visualize
 from nonlocal_keras.analysis import macs
 from nonlocal_keras.analysis.memory import memory_estimate
 from nonlocal_keras.evaluation import Evaluation
@@ -40,5 +41,6 @@ __all__ = [
     "models",
     "optimize_for_inference",
     "predict_video",
+    "visualize",
     "zoo",
 ]

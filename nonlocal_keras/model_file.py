@@ -11,7 +11,7 @@ def is_file_name(text):
     return text.endswith(SUFFIX)
 
 
-def read(path, argument):
+def read_classifier(path, argument):
     """Reads the classifier in a `.keras` file.
 
     Args:
@@ -24,10 +24,33 @@ def read(path, argument):
     Raises:
         ValueError: If there is no such file, or no classifier in it.
     """
+    from nonlocal_keras.models import VideoClassifier
+
+    model = read(path, argument)
+    if not isinstance(model, VideoClassifier):
+        raise ValueError(
+            f"`{argument}` must hold a VideoClassifier; put a backbone into "
+            f"one. Received: {path} with a {type(model).__name__}"
+        )
+    return model
+
+
+def read(path, argument):
+    """Reads the model in a `.keras` file.
+
+    Args:
+        path: String or path of the file.
+        argument: String, what errors call the path, e.g. `"--model"`.
+
+    Returns:
+        A `keras.Model`.
+
+    Raises:
+        ValueError: If there is no such file, or no model in it.
+    """
     import keras
 
     from nonlocal_keras.layers import initialization
-    from nonlocal_keras.models import VideoClassifier
 
     if not os.path.isfile(path):
         raise ValueError(
@@ -48,9 +71,4 @@ def read(path, argument):
             f"{written} Received: {path}, whose reading ended with "
             f"{type(error).__name__}: {reason}"
         ) from error
-    if not isinstance(model, VideoClassifier):
-        raise ValueError(
-            f"`{argument}` must hold a VideoClassifier; put a backbone into "
-            f"one. Received: {path} with a {type(model).__name__}"
-        )
     return model

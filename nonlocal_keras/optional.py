@@ -9,6 +9,7 @@ INSTALL = {
     "onnx": "pip install 'nonlocal-keras[onnx]'",
     "onnxruntime": "pip install 'nonlocal-keras[onnx]'",
     "tf2onnx": "pip install 'nonlocal-keras[onnx]'",
+    "matplotlib": "pip install 'nonlocal-keras[visualize]'",
     "PIL": "pip install 'nonlocal-keras[visualize]'",
     "faster_coco_eval": "pip install 'nonlocal-keras[coco]'",
 }

@@ -14,6 +14,7 @@ import nonlocal_keras
 import zoo
 from nonlocal_keras.layers import initialization
 from tests.support import coco_files
+from tests.support import runs
 from tests.support import stand_ins
 from tests.support import videos
 
@@ -65,6 +66,7 @@ def files(tmp_path_factory):
         [coco_files.thing(1)],
         drawn=(1,),
     )
+    runs.write_run(folder / "runs" / "longrange")
     for split in ("train", "val"):
         classes = folder / "videos" / split
         videos.write_classes(classes, ("walking", "waving"), each=2)

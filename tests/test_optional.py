@@ -74,7 +74,7 @@ def test_the_install_lines_ask_for_what_the_package_asks_for():
     setup = SETUP.read_text()
     versions = optional.INSTALL["tensorflow"].split("'")[1]
     assert versions in setup
-    for module in ("tf2onnx", "onnxruntime"):
+    for module in ("tf2onnx", "onnxruntime", "matplotlib", "PIL"):
         extra = optional.INSTALL[module].split("[")[1].split("]")[0]
         assert f"{extra} =\n" in setup
     # It cannot be imported beside the ml_dtypes of TensorFlow 2.16.

@@ -11,6 +11,7 @@ import sys
 import pytest
 
 from nonlocal_keras.cli.main import main
+from tests.support import runs
 from tests.support import small
 from tests.support import stand_ins
 from tests.support import videos
@@ -51,6 +52,7 @@ def cache(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def folder_with_the_files(tmp_path, monkeypatch, cache):
     stand_ins.write_checkpoints(tmp_path)
+    runs.write_run(tmp_path / "runs" / "longrange")
     videos.write_video(tmp_path / "clip.mp4", frames=12)
     shutil.copytree(cache, tmp_path / "home" / "zoo")
     monkeypatch.setenv("NONLOCAL_KERAS_HOME", str(tmp_path / "home"))

@@ -181,7 +181,11 @@ def _load(arguments):
         record = names.find_classifier(text, arguments.cache_dir)
         model = zoo.load(text, **flags.read_fetching(arguments))
         return model, record.name, zoo.card(text, arguments.cache_dir)
-    return model_file.read(text, "NAME_OR_FILE"), pathlib.Path(text).stem, None
+    return (
+        model_file.read_classifier(text, "NAME_OR_FILE"),
+        pathlib.Path(text).stem,
+        None,
+    )
 
 
 def _optimize(model):

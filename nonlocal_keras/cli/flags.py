@@ -77,3 +77,22 @@ def read_fetching(arguments):
         "sha256",
     )
     return {name: getattr(arguments, name) for name in names}
+
+
+def refuse_for_file(values, model):
+    """Refuses flags that are for a name of the zoo, beside a file.
+
+    Args:
+        values: Dictionary of the names of flags and what was given.
+        model: String, the file.
+
+    Raises:
+        ValueError: If one of them was given.
+    """
+    unused = [flag for flag, value in values.items() if value]
+    if unused:
+        named = ", ".join(f"--{flag.replace('_', '-')}" for flag in unused)
+        raise ValueError(
+            f"`{named}` is for a name of the zoo and would change nothing "
+            f"for a file. Received: --model {model}"
+        )

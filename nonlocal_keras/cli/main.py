@@ -7,7 +7,9 @@ from nonlocal_keras.cli import convert
 from nonlocal_keras.cli import export
 from nonlocal_keras.cli import flags
 from nonlocal_keras.cli import flops
+from nonlocal_keras.cli import plot
 from nonlocal_keras.cli import predict
+from nonlocal_keras.cli import visualize
 from nonlocal_keras.cli import zoo
 
 
@@ -38,6 +40,6 @@ def _parser():
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     # In the order of the help.
-    for command in (zoo, predict, convert, export, flops):
+    for command in (zoo, predict, visualize, convert, export, plot, flops):
         command.add_parser(commands)
     return parser

@@ -81,17 +81,10 @@ def _predictor(arguments):
         )
         return model, record.views if arguments.views == "all" else {}
     fetching = {**flags.read_fetching(arguments), "weights": arguments.weights}
-    unused = [flag for flag, value in fetching.items() if value]
-    if arguments.views == "all":
-        # A file does not tell how it was tested.
-        unused.append("views")
-    if unused:
-        named = ", ".join(f"--{flag.replace('_', '-')}" for flag in unused)
-        raise ValueError(
-            f"`{named}` is for a name of the zoo and would change nothing "
-            f"for a file. Received: --model {arguments.model}"
-        )
-    model = model_file.read(arguments.model, "--model")
+    # A file does not tell how it was tested.
+    fetching["views"] = arguments.views == "all"
+    flags.refuse_for_file(fetching, arguments.model)
+    model = model_file.read_classifier(arguments.model, "--model")
     if model.preprocessing is None:
         raise ValueError(
             "`--model` must hold a model that knows its preprocessing: set "
