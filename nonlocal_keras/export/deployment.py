@@ -70,17 +70,28 @@ def prepare(model, convolutions):
     return fast
 
 
-def name_outputs(model):
-    """Returns the model with the outputs `logits` and `probabilities`.
+def make_function(model, clip):
+    """Returns a model as a function from `clip` to a dictionary of outputs.
 
     Args:
         model: A `nonlocal_keras.models.VideoClassifier`.
+        clip: `tf.TensorSpec` of the clips.
+
+    Returns:
+        `tf.function` that gives `logits` and `probabilities`.
     """
+    import tensorflow as tf
+
     outputs = {
         "logits": model.logits.outputs[0],
         "probabilities": model.outputs[0],
     }
-    return keras.Model(model.inputs, outputs)
+    both = keras.Model(model.inputs, outputs)
+    return tf.function(
+        lambda clip: both(clip, training=False),
+        input_signature=[clip],
+        autograph=False,
+    )
 
 
 def check_file(path):

@@ -3,7 +3,6 @@
 import pathlib
 import tempfile
 
-import keras
 import numpy as np
 
 from nonlocal_keras import optional
@@ -233,16 +232,15 @@ def _convert(model, shape, quantization, representative):
     import tensorflow as tf
 
     clip = tf.TensorSpec((1, *shape, 3), tf.float32, name="clip")
-    both = deployment.name_outputs(model)
-    archive = keras.export.ExportArchive()
-    archive.track(both)
-    archive.add_endpoint(
-        "serving_default", lambda clip: both(clip, training=False), [clip]
-    )
+    module = tf.Module()
+    # What the function uses; keras.export looks for it in every attribute of
+    # every layer, which takes longer than the rest.
+    module.weights = [weight.value for weight in model.variables]
+    module.call = deployment.make_function(model, clip)
     with tempfile.TemporaryDirectory() as folder:
         # The way through a SavedModel turns variables into constants.
         with saved_model.writing():
-            archive.write_out(folder, verbose=False)
+            tf.saved_model.save(module, folder, module.call)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
         if quantization is not None:

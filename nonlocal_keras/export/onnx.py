@@ -126,15 +126,10 @@ def _libraries():
 def _convert(tf2onnx, model):
     import tensorflow as tf
 
-    both = deployment.name_outputs(model)
     clip = tf.TensorSpec(
         (None, *model.input_shape[1:]), tf.float32, name="clip"
     )
-    function = tf.function(
-        lambda clip: both(clip, training=False),
-        input_signature=[clip],
-        autograph=False,
-    )
+    function = deployment.make_function(model, clip)
     graph, _ = tf2onnx.convert.from_function(
         function, input_signature=[clip], opset=OPSET
     )
