@@ -26,14 +26,6 @@ from tests.support import videos
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    root = tmp_path_factory.mktemp("serving")
-    model = served.classifier()
-    path = export.to_serving(model, root, name=served.NAME)
-    return model, pathlib.Path(path)
-
-
-@pytest.fixture(scope="module")
 def stand_in(exported):
     with served.serving(exported[1].parent.parent) as ports:
         yield ports
@@ -244,7 +236,13 @@ def clients():
 
 def test_the_clients_of_the_page_run(tmp_path, monkeypatch, capsys):
     name = "nl_c2d_tiny_longrange"
-    export.to_serving(zoo.load(name), tmp_path / "serving", name=name)
+    export.to_serving(
+        zoo.load(name),
+        tmp_path / "serving",
+        name=name,
+        signatures=("serving_default", "video", "jpeg"),
+        warmup=False,
+    )
     videos.write_video(tmp_path / "clip.mp4", frames=12)
     monkeypatch.chdir(tmp_path)
     blocks = clients()

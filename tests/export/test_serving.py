@@ -1,6 +1,5 @@
 """A model for TensorFlow Serving, seen from the side that serves it."""
 
-import pathlib
 import re
 import shutil
 import sys
@@ -15,13 +14,6 @@ from nonlocal_keras import models
 from nonlocal_keras.export import SIGNATURES
 from tests.support import served
 from tests.support import small
-
-
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    root = tmp_path_factory.mktemp("serving")
-    model = served.classifier()
-    return model, pathlib.Path(export.to_serving(model, root, name=served.NAME))
 
 
 @pytest.fixture(scope="module")
