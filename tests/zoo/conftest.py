@@ -7,7 +7,6 @@ import pytest
 import zoo
 from tests.support import servers
 from tests.support import zoo_files
-from zoo import artifacts
 from zoo import fetch
 
 
@@ -32,11 +31,12 @@ def home(server, tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def installed(server, tmp_path_factory):
-    """A cache that holds the model; tests copy it."""
+    """A cache that holds the model without its SavedModel; tests copy it."""
     root = tmp_path_factory.mktemp("installed")
     server.files = {zoo_files.URL: zoo_files.file_bytes()}
     zoo_files.add(root, server)
-    zoo.download(zoo_files.NAME, cache_dir=root)
+    with zoo_files.twin_alone():
+        zoo.download(zoo_files.NAME, cache_dir=root)
     return root
 
 
@@ -48,15 +48,6 @@ def cached(home, installed, server):
 
 
 @pytest.fixture
-def twin_alone(monkeypatch):
-    """Leaves out SavedModels, as backends do that are not TensorFlow.
-
-    They take most of the time of an installation.
-    """
-
-    def make_folder(task, model, record, partial):
-        folder = partial / str(record.version)
-        folder.mkdir()
-        return folder
-
-    monkeypatch.setattr(artifacts, "_export", make_folder)
+def twin_alone():
+    with zoo_files.twin_alone():
+        yield

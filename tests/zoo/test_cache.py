@@ -37,7 +37,7 @@ def test_a_model_carries_what_it_needs(cached):
     frames = np.random.default_rng(0).integers(0, 256, (20, 48, 64, 3))
     clip = model.preprocess(frames.astype("uint8"))
     assert clip.shape == (1, 8, 32, 32, 3) and clip.dtype == "float32"
-    assert model.predict(clip, verbose=0).shape == (1, 3)
+    assert model(clip).shape == (1, 3)
     assert "Apache-2.0" in zoo.card(NAME)
 
 
@@ -134,6 +134,7 @@ def test_a_cache_of_choice_is_used(installed, home, server, tmp_path):
     copy = tmp_path / "elsewhere"
     shutil.copytree(installed, copy)
     zoo_files.assert_same(zoo.load(NAME, cache_dir=copy))
+    (folder(copy) / artifacts.SAVED_MODEL).touch()
     assert zoo.path(NAME, cache_dir=copy) == folder(copy)
     assert not home.exists()
 

@@ -96,7 +96,8 @@ def test_both_fields_are_refused(home):
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
     root = tmp_path_factory.mktemp("zoo")
-    zoo.register(small.classifier(), small.record(), root)
+    with zoo_files.twin_alone():
+        zoo.register(small.classifier(), small.record(), root)
     return root
 
 
