@@ -45,6 +45,7 @@ def add_parser(commands):
 
 def _flops(arguments):
     from nonlocal_keras.analysis import macs
+    from nonlocal_keras.layers import initialization
 
     first = None
     # All rows or none: half a table would be read as the whole.
@@ -53,7 +54,8 @@ def _flops(arguments):
         "|---|---|---|---|---|---|",
     ]
     for name in arguments.names:
-        model, usual = _model(name, arguments)
+        with initialization.no_random_weights():
+            model, usual = _model(name, arguments)
         frames, height, width, channels = usual
         frames = arguments.frames or frames
         height, width = (arguments.size or n for n in (height, width))
