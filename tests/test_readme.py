@@ -7,10 +7,15 @@ import shlex
 import shutil
 import subprocess
 import sys
+import unittest.mock
 
 import pytest
 
 from nonlocal_keras.cli.main import main
+from nonlocal_keras.export import litert
+from nonlocal_keras.export import onnx
+from nonlocal_keras.export import serving
+from nonlocal_keras.layers import initialization
 from tests.support import runs
 from tests.support import small
 from tests.support import stand_ins
@@ -69,7 +74,9 @@ def folder_with_the_files(tmp_path, monkeypatch, cache):
     ],
 )
 def test_a_python_block_runs(text):
-    exec(compile(text, "block", "exec"), {"__name__": "block"})
+    # No block shows a weight.
+    with initialization.no_random_weights():
+        exec(compile(text, "block", "exec"), {"__name__": "block"})
 
 
 def test_every_file_of_code_that_a_page_names_exists():
@@ -114,8 +121,27 @@ def test_every_make_target_is_a_target():
         subprocess.run(["make", "-n", target], cwd=ROOT, check=True)
 
 
+@pytest.fixture
+def exports_take_their_arguments(monkeypatch):
+    """Without an export; tests/cli/test_export.py makes one of each kind."""
+    for module in (litert, onnx, serving):
+        name = f"to_{module.__name__.rpartition('.')[2]}"
+        stand_in = unittest.mock.create_autospec(getattr(module, name))
+        monkeypatch.setattr(module, name, stand_in)
+
+
+@pytest.mark.usefixtures("exports_take_their_arguments")
 def test_every_command_of_the_package_runs(capsys):
-    lines = [c for c in commands() if c.startswith("nonlocal-keras ")]
+    run_commands("nonlocal-keras ")
+
+
+@pytest.mark.slow
+def test_every_export_of_a_page_is_made(capsys):
+    run_commands("nonlocal-keras export ")
+
+
+def run_commands(start):
+    lines = [c for c in commands() if c.startswith(start)]
     assert lines
     clip = {k: v for k, v in small.record()["input"].items() if k != "channels"}
     small.classifier(preprocessing=clip).save("mine.keras")
@@ -126,32 +152,48 @@ def test_every_command_of_the_package_runs(capsys):
 def test_every_call_of_train_has_valid_flags():
     lines = [c for c in commands() if c.startswith("python train.py ")]
     assert lines
-    check = (
-        "import sys, train; from absl import flags;"
-        "flags.FLAGS(sys.argv); print(train.read_experiment().models)"
+    # In one process, whose start takes longer than all of them.
+    check = """
+import sys, shlex, train
+from absl import flags
+from absl.testing import flagsaver
+for line in sys.argv[1:]:
+    with flagsaver.flagsaver():
+        flags.FLAGS(shlex.split(line)[1:])
+        print(train.read_experiment().models)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", check, *lines],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
     )
-    for line in lines:
-        done = subprocess.run(
-            [sys.executable, "-c", check, *shlex.split(line)[2:]],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == len(lines)
 
 
 def test_every_call_of_a_benchmark_has_valid_choices():
     lines = [c for c in commands() if c.startswith("python -m benchmarks.")]
     assert lines
-    for line in lines:
-        # Choices are checked up to the help, which is all that it prints.
-        done = subprocess.run(
-            [sys.executable, *shlex.split(line)[1:], "--help"],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stderr
+    # Choices are checked up to the help, which is all that it prints.
+    check = """
+import runpy, shlex, sys
+for line in sys.argv[1:]:
+    python, m, module, *sys.argv = shlex.split(line)
+    sys.argv = [module, *sys.argv, "--help"]
+    try:
+        runpy.run_module(module, run_name="__main__")
+    except SystemExit as end:
+        assert not end.code, line
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", check, *lines],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("usage: ") == len(lines)
 
 
 def test_every_extra_that_is_installed_is_one():
