@@ -8,6 +8,7 @@ from nonlocal_keras.models import VideoResNet
 from tests.support import layer_contract
 from tests.support.backends import numpy
 from tests.support.backends import run
+from tests.support.marks import mostly_slow
 from tests.support.random_weights import randomize
 
 pytestmark = pytest.mark.any_backend
@@ -216,7 +217,9 @@ def test_every_parameter_is_in_the_config():
     assert layer_names(again) == layer_names(backbone)
 
 
-@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+@mostly_slow(
+    pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"]), 1
+)
 def test_keras_file_gives_the_same_backbone(policy, tmp_path):
     keras.config.set_dtype_policy(policy)
     backbone = randomize(

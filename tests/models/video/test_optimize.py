@@ -9,6 +9,7 @@ from nonlocal_keras import models
 from nonlocal_keras import optimize_for_inference
 from tests.support import checkpoint_writers as w
 from tests.support.backends import run
+from tests.support.marks import mostly_slow
 
 pytestmark = pytest.mark.any_backend
 
@@ -29,23 +30,28 @@ def compare(model, fast, tolerance=1e-4):
     np.testing.assert_allclose(found, expected, atol=tolerance * size)
 
 
-@pytest.mark.parametrize("name", OPTIONS)
+@mostly_slow(pytest.mark.parametrize("name", list(OPTIONS)), 1, 4, 5)
 def test_every_block_predicts_the_same(name):
     model = w.network(options=OPTIONS[name], **w.I3D, **w.DENSE)
     compare(model.logits, optimize_for_inference(model).logits)
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        {"places": None},
-        {"normalization": "affine"},
-        {"shift_div": 4},
-        {"inflate": "3x3x3", **w.I3D},
-        {"stage_strides": (1, 2, 2, 1), "stage_dilations": (1, 1, 1, 2)},
-        {"zero_init_residual": False, "synchronized": False},
-    ],
-    ids=str,
+@mostly_slow(
+    pytest.mark.parametrize(
+        "arguments",
+        [
+            {"places": None},
+            {"normalization": "affine"},
+            {"shift_div": 4},
+            {"inflate": "3x3x3", **w.I3D},
+            {"stage_strides": (1, 2, 2, 1), "stage_dilations": (1, 1, 1, 2)},
+            {"zero_init_residual": False, "synchronized": False},
+        ],
+        ids=str,
+    ),
+    1,
+    2,
+    3,
 )
 def test_every_backbone_predicts_the_same(arguments):
     model = w.network(**{**w.PADDED, **arguments})
