@@ -60,6 +60,8 @@ def test_saved_model_cli_runs_the_video_signature(exported, tmp_path):
 def c_program(tmp_path_factory):
     if not shutil.which("gcc"):
         pytest.skip("no gcc on this machine to compile tests/c_api.c")
+    # The usual linker reads a library of 1 GB for many seconds.
+    linker = ["-fuse-ld=gold"] if shutil.which("ld.gold") else []
     library = tf.sysconfig.get_lib()
     program = tmp_path_factory.mktemp("c") / "c_api"
     done = subprocess.run(
@@ -74,6 +76,7 @@ def c_program(tmp_path_factory):
             "-l:libtensorflow_framework.so.2",
             f"-Wl,-rpath,{library}",
             f"-o{program}",
+            *linker,
         ],
         capture_output=True,
         text=True,
