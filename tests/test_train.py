@@ -25,6 +25,8 @@ SMALL = (
     "--overrides=warmup_steps=2",
     f"--overrides=render_sizes={SIZES}",
 )
+# What is quickest to trace.
+PLAIN = ("--overrides=models=('c2d_tiny',)", "--overrides=optimizer=sgd")
 
 
 @pytest.fixture(scope="module")
@@ -179,17 +181,16 @@ def test_a_signal_ends_training_in_seconds_and_says_how_to_go_on(
 ):
     # The last value of a flag counts.
     endless = ("--steps=30000", "--overrides=epochs=10000")
-    process = start(
-        tmp_path, f"--data={data}", "--model_dir=run", *SMALL, *endless
-    )
-    folder = tmp_path / "run" / "nl_c2d_tiny"
+    flags = (f"--data={data}", "--model_dir=run", *SMALL, *PLAIN, *endless)
+    process = start(tmp_path, *flags)
+    folder = tmp_path / "run" / "c2d_tiny"
     wait_for(process, lambda: list(folder.glob("step-*.npz")))
     process.send_signal(number)
     # Generous: it takes less than 3 seconds on a machine that does no more.
     output, _ = process.communicate(timeout=60)
     assert process.returncode == status, output
     assert re.search(
-        rf"train.py: {word}\. Saved in run: nl_c2d_tiny up to step \d+ of "
+        rf"train.py: {word}\. Saved in run: c2d_tiny up to step \d+ of "
         r"30000\. The same command goes on from there\n$",
         output,
     ), output
@@ -197,11 +198,11 @@ def test_a_signal_ends_training_in_seconds_and_says_how_to_go_on(
 
 
 def test_a_loss_that_is_no_number_ends_the_run_without_a_report(data, tmp_path):
-    flags = (f"--data={data}", "--model_dir=run", *SMALL)
+    flags = (f"--data={data}", "--model_dir=run", *SMALL, *PLAIN)
     status, output = run(tmp_path, *flags, "--learning_rate=1e30")
     assert status == 1
     assert re.search(
-        r"train.py: nl_c2d_tiny: .*step \d.* finite.* start over with "
+        r"train.py: c2d_tiny: .*step \d.* finite.* start over with "
         r"--noresume\n$",
         output,
     ), output

@@ -145,11 +145,12 @@ def test_any_changed_byte_makes_the_one_before_be_used(tmp_path, caplog):
     assert checkpoints.restore_newest(tmp_path, target) == 2
 
 
-@pytest.mark.parametrize("length", [0, 1, 21, 70, 71, 72, 1000])
-def test_a_file_cut_at_any_length_is_not_whole(length, tmp_path):
+def test_a_file_cut_at_any_length_is_not_whole(tmp_path):
     newest = two(tmp_path)
-    newest.write_bytes(newest.read_bytes()[:length])
-    assert checkpoints.restore_newest(tmp_path, model()) == 1
+    whole, target = newest.read_bytes(), model()
+    for length in (0, 1, 21, 70, 71, 72, 1000):
+        newest.write_bytes(whole[:length])
+        assert checkpoints.restore_newest(tmp_path, target) == 1, length
 
 
 def test_without_a_whole_checkpoint_it_is_said_that_a_run_starts_over(
