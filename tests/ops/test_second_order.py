@@ -1,5 +1,7 @@
 """Gradients of gradients against differences of gradients."""
 
+import itertools
+
 import numpy as np
 import pytest
 from keras import ops
@@ -113,8 +115,13 @@ def test_the_third_derivative_is_that_of_the_matrix(pairwise):
 
 
 @tensorflow_only
-@EVERY_STREAMED
-@pytest.mark.parametrize("xla", [False, True])
+@mostly_slow(
+    pytest.mark.parametrize(
+        "pairwise, xla", list(itertools.product(STREAMED, (False, True)))
+    ),
+    0,
+    3,
+)
 def test_sizes_may_be_unknown(pairwise, xla):
     import tensorflow as tf
 
@@ -198,7 +205,7 @@ def test_forward_mode_in_a_graph_is_refused_with_a_way_out(pairwise):
 
 
 @tensorflow_only
-@EVERY_STREAMED
+@mostly_slow(EVERY_STREAMED, 0)
 def test_the_jacobian_of_the_gradient_is_the_hessian(pairwise):
     import tensorflow as tf
 

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.any_backend
 
 SIZES = st.integers(1, 70)
 # JAX compiles for every shape.
-EXAMPLES = 3 if BACKEND == "jax" else 25
+EXAMPLES = 3 if BACKEND == "jax" else 10
 PROPERTIES = hypothesis.settings(
     max_examples=EXAMPLES, deadline=None, derandomize=True
 )

@@ -7,9 +7,11 @@ import pytest
 from nonlocal_keras.models import VideoClassifier
 from nonlocal_keras.models import VideoResNet
 from tests.support import layer_contract
+from tests.support.backends import BACKEND
 from tests.support.backends import numpy
 from tests.support.backends import run
 from tests.support.backends import tensorflow_only
+from tests.support.marks import mostly_slow
 from tests.support.random_weights import randomize
 
 pytestmark = pytest.mark.any_backend
@@ -210,12 +212,14 @@ def test_saved_model_serves_any_clip(tmp_path):
         )
 
 
-def test_fits_a_small_batch():
+@mostly_slow(pytest.mark.parametrize("xla", [False, True]), 0)
+def test_fits_a_small_batch(xla):
     model = classifier(num_classes=2, dropout=0.0)
     model.compile(
         keras.optimizers.SGD(0.05),
         "sparse_categorical_crossentropy",
-        jit_compile=True,
+        # JAX compiles by XLA, or not at all.
+        jit_compile=xla or BACKEND == "jax",
     )
     labels = np.array([0, 1])
     losses = [model.train_on_batch(clip(), labels) for _ in range(5)]
