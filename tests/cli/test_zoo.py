@@ -34,6 +34,12 @@ def server():
         yield server
 
 
+@pytest.fixture(scope="module", autouse=True)
+def twin_alone():
+    with zoo_files.twin_alone():
+        yield
+
+
 @pytest.fixture(scope="module")
 def installed(server, tmp_path_factory):
     root = tmp_path_factory.mktemp("cache")
@@ -213,7 +219,7 @@ def test_verify_looks_at_every_file(capsys, cache):
 
 def test_verify_names_a_damaged_file_and_repairs_it(capsys, cache):
     folder = cache / "artifacts" / NAME / "1"
-    path = folder / artifacts.SAVED_MODEL
+    path = folder / artifacts.REPORT  # No load would notice.
     path.write_bytes(path.read_bytes()[:-1])
     flags = (NAME, "--cache-dir", cache)
     status, out, err = run(capsys, "verify", *flags)
