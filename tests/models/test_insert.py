@@ -9,6 +9,7 @@ from keras import layers
 
 import nonlocal_keras
 from nonlocal_keras import insert_non_local
+from tests.support.backends import BACKEND
 from tests.support.backends import numpy
 from tests.support.backends import run
 from tests.support.backends import tensorflow_only
@@ -207,13 +208,15 @@ def test_frozen_layers_of_a_nested_model_stay_frozen():
             keras.applications.ResNet50,
             ["conv3_block4_out", "conv4_block5_out"],
             1024,
-            # 20 s of compilation elsewhere; the next one takes a few.
+            # 20 s of compilation elsewhere.
             marks=tensorflow_only,
         ),
-        (
+        pytest.param(
             functools.partial(keras.applications.MobileNet, alpha=0.25),
             ["conv_pw_5_relu", "conv_pw_6_relu"],
             128,
+            # Compiled elsewhere, which takes several.
+            marks=() if BACKEND == "tensorflow" else pytest.mark.slow,
         ),
     ],
     ids=["ResNet50", "MobileNet"],

@@ -8,10 +8,13 @@ import zoo
 from nonlocal_keras import models
 from nonlocal_keras import optimize_for_inference
 from tests.support import checkpoint_writers as w
+from tests.support.backends import BACKEND
 from tests.support.backends import run
 from tests.support.marks import mostly_slow
 
 pytestmark = pytest.mark.any_backend
+# 16 bits compile for long there.
+slow_on_jax = pytest.mark.slow if BACKEND == "jax" else lambda test: test
 
 OPTIONS = {
     "embedded_gaussian": {"pool_size": (1, 2, 2), "pool_first": True},
@@ -88,6 +91,7 @@ def test_optimizing_again_changes_nothing():
     compare(once.logits, optimize_for_inference(once).logits, 1e-6)
 
 
+@slow_on_jax
 def test_bfloat16_is_close_and_half_the_size():
     # Random blocks amplify rounding; trained weights do not.
     model = zoo.load("nl_c2d_tiny_longrange")
