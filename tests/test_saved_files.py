@@ -26,6 +26,8 @@ FILES = (
     # Blocks of images and sequences.
     "saved_ranks",
 )
+# Boxes, masks and keypoints, blocks in backbone and head.
+DETECTOR = "saved_detector"
 # Of the largest output; processors and backends round differently.
 TOLERANCE = 1e-5
 # Compiling takes long elsewhere.
@@ -50,6 +52,22 @@ def test_a_saved_model_predicts_what_it_did(name):
 
 
 @backends.tensorflow_only
+def test_a_saved_detector_finds_what_it_did():
+    model = load(DETECTOR)
+    model.run_eagerly = True
+    shape = (2, 50, 80, 3)
+    images = np.random.default_rng(0).integers(0, 256, shape, "uint8")
+    found = model.predict(images)
+    found["masks"] = [mask.mean(axis=(1, 2)) for mask in found["masks"]]
+    with np.load(paths.GOLDEN / f"{DETECTOR}.npz") as file:
+        for name, expected in file.items():
+            np.testing.assert_allclose(
+                found[name], expected, rtol=1e-4, atol=1e-3
+            )
+    assert model.labels == ("background", "cat", "dog")
+
+
+@backends.tensorflow_only
 def test_a_saved_model_keeps_its_labels_and_preprocessing():
     model = load("saved_nl_i3d")
     assert type(model) is VideoClassifier
@@ -61,7 +79,7 @@ def test_a_saved_model_keeps_its_labels_and_preprocessing():
 @backends.tensorflow_only
 def test_the_saved_models_hold_every_layer_that_can_be_saved():
     found = set()
-    for name in FILES:
+    for name in (*FILES, DETECTOR):
         model = load(name)
         for layer in [model, *model._flatten_layers()]:
             found.add(keras.saving.get_registered_name(type(layer)))

@@ -149,7 +149,7 @@ def infer_architecture(shapes, spell, shifted=False):
             f"{spell('conv1.kernel')!r}, with 4 or 5 axes. Found: "
             f"{shapes.get('conv1.kernel', 'none')}"
         )
-    blocks = _stage_blocks(shapes)
+    blocks = stage_blocks(shapes)
     kernels, inflate = _temporal_kernels(shapes, blocks)
     non_local = _placement(shapes)
     return Architecture(
@@ -176,8 +176,18 @@ def _with_time(shape):
     return (*shape[:2], 1, *shape[2:]) if len(shape) == 4 else tuple(shape)
 
 
-def _stage_blocks(shapes):
-    """Returns the number of residual blocks of each stage."""
+def stage_blocks(shapes):
+    """Returns the number of residual blocks of each stage.
+
+    Args:
+        shapes: Dictionary of weight to the shape of its tensor.
+
+    Returns:
+        Tuple of 4 integers.
+
+    Raises:
+        ConversionError: If a block is missing, or blocks have no bottleneck.
+    """
     found = {stage: set() for stage in STAGES}
     for name in shapes:
         match = _BLOCK.fullmatch(name)

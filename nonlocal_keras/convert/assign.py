@@ -160,19 +160,20 @@ def _fits(found, expected, inflate):
 
 
 def weights_of(model):
-    """Returns the weights of a `VideoClassifier` by name.
+    """Returns the weights of a model by name.
 
     Names are `layer.attribute`, as in the name maps. The scale and
     offset of affine layers go by `gamma` and `beta`.
 
     Args:
-        model: A `nonlocal_keras.models.VideoClassifier`.
+        model: A `nonlocal_keras.models.VideoClassifier` or a
+            `nonlocal_keras.models.MaskRCNN`.
 
     Returns:
         A dictionary of name to `keras.Variable`, of all weights of the model.
     """
     weights = {}
-    for layer in model.backbone.layers:
+    for layer in _layers_of(model):
         if isinstance(layer, BaseNonLocal):
             for name in ("theta", "phi", "g", "w_z", "norm"):
                 part = getattr(layer, name, None)
@@ -182,7 +183,6 @@ def weights_of(model):
                 weights[f"{layer.name}.w_f"] = layer.w_f
         else:
             _add(weights, layer.name, layer)
-    _add(weights, "pred", model.get_layer("pred"))
     named = {id(weight) for weight in weights.values()}
     others = [w.path for w in model.weights if id(w) not in named]
     if others:
@@ -191,6 +191,15 @@ def weights_of(model):
             f"know {others[:NAMED]}. This is a fault of theirs."
         )
     return weights
+
+
+def _layers_of(model):
+    """Yields the layers of a model and of the models that it is made of."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _layers_of(layer)
+        else:
+            yield layer
 
 
 def _add(weights, prefix, layer):
@@ -204,7 +213,7 @@ def assign_tensors(model, tensors, fresh, inflation):
     """Assigns every weight of a model once.
 
     Args:
-        model: A `nonlocal_keras.models.VideoClassifier`.
+        model: As for `weights_of`.
         tensors: `Tensors` that passed `check_tensors`.
         fresh: Tuple of starts of weights that stay as they are.
         inflation: `"repeat"`, `"center"` or `None`.
@@ -235,7 +244,7 @@ def to_keras(array, shape, inflation=None):
     Args:
         array: The tensor, output channels first.
         shape: Tuple, shape of the weight: `(time, height, width, inputs,
-            outputs)`, `(inputs, outputs)` or one size.
+            outputs)`, the same without time, `(inputs, outputs)` or one size.
         inflation: How a kernel without time fills a longer one: `"repeat"`
             puts it at every time, divided by their number; `"center"` at the
             middle time alone. Defaults to `None`, for kernels that are as
@@ -256,6 +265,10 @@ def to_keras(array, shape, inflation=None):
         inflated = np.zeros(shape, kernel.dtype)
         inflated[times // 2] = kernel[0]
         return inflated
+    if len(shape) == 4:
+        # A dense layer on a map has its channels, rows and columns as one.
+        array = np.reshape(array, (shape[3], shape[2], *shape[:2]))
+        return np.transpose(array, (2, 3, 1, 0))
     if len(shape) == 2:
         return np.reshape(array, array.shape[:2]).T
     return np.reshape(array, -1)
@@ -268,7 +281,7 @@ def untrained_blocks(model):
     normalization follows, with a `W_z` of zero.
     """
     names = []
-    for layer in model.backbone.layers:
+    for layer in _layers_of(model):
         if not isinstance(layer, BaseNonLocal):
             continue
         zero = not np.any(keras.ops.convert_to_numpy(layer.w_z.kernel))

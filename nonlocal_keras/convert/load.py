@@ -7,15 +7,17 @@ from absl import logging
 
 from nonlocal_keras.convert import assign
 from nonlocal_keras.convert import name_maps
+from nonlocal_keras.convert import override_kinds
 from nonlocal_keras.convert.architecture import infer_architecture
+from nonlocal_keras.convert.detector import infer_detector
+from nonlocal_keras.convert.detector_plan import make_detector_plan
 from nonlocal_keras.convert.files import keras_files
 from nonlocal_keras.convert.files.read import read_tensors
 from nonlocal_keras.convert.name_map import ConversionError
+from nonlocal_keras.convert.plan import check_names
 from nonlocal_keras.convert.plan import make_plan
 from nonlocal_keras.convert.report import Entry
 from nonlocal_keras.convert.report import Report
-from nonlocal_keras.models.video import variants
-from nonlocal_keras.models.video.video_classifier import VideoClassifier
 
 # What wrappers put before all names.
 PREFIXES = ("module.", "model.")
@@ -47,7 +49,9 @@ def load_checkpoint(path, source, **overrides):
         source: String, the project that made the file: `"vnl"` (the authors'
             release), `"lfb"`, `"pyslowfast"`, `"pytorchvideo"`,
             `"mmaction2"`, `"gluoncv"`, `"tsm"` (the authors of the temporal
-            shift), or `"imagenet"` for 2D ResNets, which are inflated.
+            shift), `"imagenet"` for 2D ResNets, which are inflated, or
+            `"torchvision"` for its Faster, Mask and Keypoint R-CNN on
+            feature pyramids.
         **overrides: What the file cannot tell. Of the whole network:
             `family`, `frames`, `input_shape`, `stem_strides`, `pool1`,
             `pool2`, `stage_strides`, `stage_dilations`, `shift_div`,
@@ -59,11 +63,15 @@ def load_checkpoint(path, source, **overrides):
             (`True` for the window of the source, or a window), `dropout`,
             `activation`, `name`. Of
             `source="imagenet"`: `architecture`, `non_local` and `inflation`
-            (`"repeat"` or `"center"`).
+            (`"repeat"` or `"center"`). Of `source="torchvision"`: `non_local`
+            and `non_local_options` for blocks that stay the identity until
+            they are trained, `normalization`, and all arguments of
+            `nonlocal_keras.models.MaskRCNN` that shapes cannot tell, such as
+            `min_size`, `post_nms_top_n` and `score_threshold`.
 
     Returns:
-        A `nonlocal_keras.models.VideoClassifier`; its `logits` is the model
-        up to the logits.
+        A `nonlocal_keras.models.VideoClassifier`, whose `logits` is the model
+        up to the logits, or a `nonlocal_keras.models.MaskRCNN`.
 
     Raises:
         ValueError: If the file is no checkpoint, a tensor or weight is left
@@ -91,7 +99,7 @@ def convert(path, source, **overrides):
         **overrides: As for `load_checkpoint`.
 
     Returns:
-        A `nonlocal_keras.models.VideoClassifier` and a
+        The model and a
         `nonlocal_keras.convert.Report`.
 
     Raises:
@@ -107,23 +115,17 @@ def convert(path, source, **overrides):
     name_map = _find_name_map(source, arrays)
     tensors = assign.Tensors(name_map, arrays)
     file = path.name if isinstance(path, keras.Model) else os.fspath(path)
-    plan = make_plan(
-        source,
-        infer_architecture(tensors.shapes(), tensors.spell, name_map.shifted),
-        arrays,
-        checkpoint.metadata,
-        os.path.basename(file),
-        overrides,
-    )
+    metadata = checkpoint.metadata
+    plan = _plan(source, tensors, metadata, os.path.basename(file), overrides)
     if "pred." in plan.fresh:
         tensors.skip("pred.", "a fresh classifier takes its place")
     assign.check_tensors(
         tensors,
-        plan.architecture.shapes(plan.head["num_classes"]),
+        plan.shapes(),
         plan.fresh,
         inflate=plan.inflation is not None,
     )
-    model = _build(plan)
+    model, description = plan.build()
     fresh = assign.assign_tensors(model, tensors, plan.fresh, plan.inflation)
     _warn(plan, model, absorbed)
     report = Report(
@@ -132,7 +134,7 @@ def convert(path, source, **overrides):
         format=checkpoint.format,
         source=source,
         naming=name_map.name,
-        model=model.backbone.describe(),
+        model=description,
         family=plan.family,
         backbone=plan.backbone,
         head=plan.head,
@@ -196,6 +198,20 @@ def _find_name_map(source, names):
     )
 
 
+def _plan(source, tensors, metadata, file, overrides):
+    """Decides how the model of a file is built."""
+    check_names(source, overrides)
+    override_kinds.check(overrides)
+    shapes, spell = tensors.shapes(), tensors.spell
+    if source in name_maps.DETECTORS:
+        detector = infer_detector(shapes, spell)
+        return make_detector_plan(detector, file, overrides)
+    architecture = infer_architecture(shapes, spell, tensors.name_map.shifted)
+    return make_plan(
+        source, architecture, tensors.arrays, metadata, file, overrides
+    )
+
+
 def _warn(plan, model, absorbed):
     """Adds what a model shows to the warnings of its plan, and logs all."""
     blocks = assign.untrained_blocks(model)
@@ -205,11 +221,6 @@ def _warn(plan, model, absorbed):
         plan.warnings.append(keras_files.DIFFERENCES)
     for warning in plan.warnings:
         logging.warning("%s", warning)
-
-
-def _build(plan):
-    backbone = variants.video_resnet(family=plan.family, **plan.backbone)
-    return VideoClassifier(backbone, **plan.head)
 
 
 def _entries(checkpoint, tensors, full_names, absorbed):

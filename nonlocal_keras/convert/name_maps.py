@@ -332,6 +332,64 @@ KERAS_APPLICATIONS = NameMap(
     ),
 )
 
+_FPN = "backbone.fpn."
+_HEADS = "roi_heads."
+_BODY = "backbone.body."
+_BODY_LAYER = _BODY + "layer{stage}.{block}."
+# The detectors of torchvision. Rows that come second have the names of the
+# first releases, which the published files still have.
+TORCHVISION_DETECTOR = NameMap(
+    name="torchvision detector",
+    words={
+        "stage": _FROM_1,
+        "level": _FROM_0,
+        "conv": _CONV,
+        "bn": _TORCH_BN,
+        "value": _VALUE,
+        "mask": {str(number): str(number + 1) for number in range(16)},
+        "keypoint": {str(2 * n): str(n + 1) for n in range(32)},
+    },
+    rows=(
+        (_BODY + "conv1.weight", "conv1.kernel"),
+        (_BODY + "bn1.{bn}", "conv1_bn.{bn}"),
+        (_BODY_LAYER + "conv{conv}.weight", _CONV_OF_BLOCK),
+        (_BODY_LAYER + "bn{conv}.{bn}", _BN_OF_BLOCK),
+        (_BODY_LAYER + "downsample.0.weight", _SHORTCUT),
+        (_BODY_LAYER + "downsample.1.{bn}", _BN_OF_SHORTCUT),
+        (_FPN + "inner_blocks.{level}.0.{value}", "fpn_inner_{level}.{value}"),
+        (_FPN + "inner_blocks.{level}.{value}", "fpn_inner_{level}.{value}"),
+        (_FPN + "layer_blocks.{level}.0.{value}", "fpn_output_{level}.{value}"),
+        (_FPN + "layer_blocks.{level}.{value}", "fpn_output_{level}.{value}"),
+        ("rpn.head.conv.0.0.{value}", "rpn_conv.{value}"),
+        ("rpn.head.conv.{value}", "rpn_conv.{value}"),
+        ("rpn.head.cls_logits.{value}", "rpn_objectness.{value}"),
+        ("rpn.head.bbox_pred.{value}", "rpn_deltas.{value}"),
+        (_HEADS + "box_head.fc6.{value}", "box_fc6.{value}"),
+        (_HEADS + "box_head.fc7.{value}", "box_fc7.{value}"),
+        (_HEADS + "box_predictor.cls_score.{value}", "box_class.{value}"),
+        (_HEADS + "box_predictor.bbox_pred.{value}", "box_deltas.{value}"),
+        (_HEADS + "mask_head.{mask}.0.{value}", "mask_conv{mask}.{value}"),
+        (
+            _HEADS + "mask_head.mask_fcn{number}.{value}",
+            "mask_conv{number}.{value}",
+        ),
+        (_HEADS + "mask_predictor.conv5_mask.{value}", "mask_deconv.{value}"),
+        (
+            _HEADS + "mask_predictor.mask_fcn_logits.{value}",
+            "mask_logits.{value}",
+        ),
+        (
+            _HEADS + "keypoint_head.{keypoint}.{value}",
+            "keypoint_conv{keypoint}.{value}",
+        ),
+        (
+            _HEADS + "keypoint_predictor.kps_score_lowres.{value}",
+            "keypoint_deconv.{value}",
+        ),
+    ),
+    skipped=(_COUNTER,),
+)
+
 # source -> its name maps. The files of a source follow one of them.
 SOURCES = {
     "vnl": (CAFFE2,),
@@ -342,7 +400,10 @@ SOURCES = {
     "gluoncv": (GLUONCV_TORCH, GLUONCV_MXNET),
     "tsm": (TSM,),
     "imagenet": (TORCHVISION, KERAS_APPLICATIONS, CAFFE2, PYSLOWFAST),
+    "torchvision": (TORCHVISION_DETECTOR,),
 }
+# Those whose files are of detectors.
+DETECTORS = ("torchvision",)
 
 # Names of networks that look alike and are not residual networks of clips.
 _OTHERS = (

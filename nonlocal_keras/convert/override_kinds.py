@@ -74,11 +74,18 @@ def _is_placement(value):
     )
 
 
+def _is_options(value):
+    return isinstance(value, dict) and all(map(_is_text, value))
+
+
 _POOLING = (
     _any(_is_none, _is_pooling),
     "(size, strides, padding) of three integers each, or None",
 )
 _TEXT = (_is_text, "a word")
+_COUNT = (_is_integer(1), f"a positive integer, at most {MOST}")
+_PART = (_any(_is_number(0, 1), lambda value: value == 1), "from 0 to 1")
+_COLORS = (_are(_is_number(-LARGEST, LARGEST), 3), "three numbers")
 _OF_STAGES = (_are(_is_integer(1), 4), "four positive integers, one per stage")
 
 # Name of the override: what must hold, in code and in words.
@@ -124,6 +131,27 @@ KINDS = {
     "activation": (_is_object, "the name of an activation, or None"),
     "name": _TEXT,
     "inflation": _TEXT,
+    # Of detectors.
+    "strided": _TEXT,
+    "non_local_options": (_is_options, "a dictionary of arguments"),
+    "keypoint_non_local": (_is_options, "a dictionary of arguments"),
+    "anchor_sizes": (
+        _are(_are(_is_integer(1)), 5),
+        "a tuple of positive integers for each of 5 levels",
+    ),
+    "aspect_ratios": (_are(_is_number(1e-3, 1e3)), "positive numbers"),
+    "pre_nms_top_n": _COUNT,
+    "post_nms_top_n": _COUNT,
+    "rpn_iou_threshold": _PART,
+    "roi_aligned": (_is_truth, "True or False"),
+    "score_threshold": _PART,
+    "iou_threshold": _PART,
+    "detections_per_image": _COUNT,
+    "min_size": _COUNT,
+    "max_size": _COUNT,
+    "mean": _COLORS,
+    "std": _COLORS,
+    "labels": (_are(_is_text), "names of the classes"),
 }
 # Those of non-local blocks may also be given as `{stage: value}`.
 KINDS_OF_BLOCKS = {

@@ -5,12 +5,14 @@ import difflib
 import warnings
 
 from nonlocal_keras.convert import block_options
+from nonlocal_keras.convert import detector_plan
 from nonlocal_keras.convert import families
-from nonlocal_keras.convert import override_kinds
+from nonlocal_keras.convert import name_maps
 from nonlocal_keras.convert.architecture import Architecture
 from nonlocal_keras.convert.name_map import ConversionError
 from nonlocal_keras.models.backbones.placement import published_placement
 from nonlocal_keras.models.video import variants
+from nonlocal_keras.models.video.video_classifier import VideoClassifier
 
 # What the tensors tell as well: an override must agree with them.
 TOLD = ("architecture", "depth", "non_local", "normalization", "stem_width")
@@ -60,6 +62,15 @@ class Plan:
     notes: list = dataclasses.field(default_factory=list)
     warnings: list = dataclasses.field(default_factory=list)
 
+    def shapes(self):
+        """Returns the shape of the tensor that every weight must have."""
+        return self.architecture.shapes(self.head["num_classes"])
+
+    def build(self):
+        """Returns a model with fresh weights, and one line on it."""
+        backbone = variants.video_resnet(family=self.family, **self.backbone)
+        return VideoClassifier(backbone, **self.head), backbone.describe()
+
 
 def make_plan(source, architecture, names, metadata, file, overrides):
     """Decides how the model of a file is built.
@@ -79,8 +90,6 @@ def make_plan(source, architecture, names, metadata, file, overrides):
         ConversionError: If an override is unknown, contradicts the file, or
             would change nothing.
     """
-    check_names(source, overrides)
-    override_kinds.check(overrides)
     inflated, non_local = architecture, architecture.non_local
     if source == "imagenet":
         inflated, non_local = _inflated(architecture, overrides)
@@ -138,6 +147,8 @@ def check_names(source, overrides):
     known = (*TOLD, *CLIP, *BACKBONE, *block_options.OVERRIDES, *HEAD, "name")
     if source == "imagenet":
         known += IMAGENET
+    if source in name_maps.DETECTORS:
+        known = detector_plan.OVERRIDES
     for name in overrides:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
@@ -298,7 +309,7 @@ def _inflation(name):
             "`inflation='centre'` is spelled 'center' now.",
             DeprecationWarning,
             # Of the caller of `convert`.
-            stacklevel=5,
+            stacklevel=6,
         )
         return "center"
     if name not in ("repeat", "center"):

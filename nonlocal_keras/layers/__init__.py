@@ -1,4 +1,5 @@
 from nonlocal_keras.layers.batch_norm import BatchNormalization
+from nonlocal_keras.layers.batch_norm import FrozenBatchNormalization
 from nonlocal_keras.layers.frozen_affine import FrozenAffine
 from nonlocal_keras.layers.non_local import NonLocal1D
 from nonlocal_keras.layers.non_local import NonLocal2D
@@ -10,6 +11,7 @@ from nonlocal_keras.layers.video_conv import VideoMaxPool3D
 __all__ = [
     "BatchNormalization",
     "FrozenAffine",
+    "FrozenBatchNormalization",
     "NonLocal1D",
     "NonLocal2D",
     "NonLocal3D",

@@ -68,3 +68,30 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     def _update(self, moving, value):
         moving.assign(moving * self.momentum + value * (1.0 - self.momentum))
+
+
+@keras.saving.register_keras_serializable("nonlocal_keras")
+class FrozenBatchNormalization(BatchNormalization):
+    """Batch normalization by the statistics it was given, never trained.
+
+    A `BatchNormalization` with `trainable=False` computes the same, until
+    somebody sets `trainable` of the model around it. Detectors are trained
+    with one or two images per device, whose statistics mean little.
+
+    Example:
+
+    >>> layer = nonlocal_keras.layers.FrozenBatchNormalization()
+    >>> layer(np.ones((2, 8, 8, 16)), training=True).shape
+    TensorShape([2, 8, 8, 16])
+    >>> layer.trainable_weights
+    []
+
+    Args:
+        **kwargs: As for `keras.layers.BatchNormalization`.
+    """
+
+    def add_weight(self, *args, **kwargs):
+        return super().add_weight(*args, **{**kwargs, "trainable": False})
+
+    def call(self, inputs, training=None, mask=None):
+        return super().call(inputs, training=False, mask=mask)

@@ -1,10 +1,14 @@
+from nonlocal_keras.models.backbones.image_resnet import ImageResNet
 from nonlocal_keras.models.backbones.video_resnet import VideoResNet
+from nonlocal_keras.models.detection.mask_rcnn import MaskRCNN
 from nonlocal_keras.models.insert import insert_non_local
-from nonlocal_keras.models.video.variants import from_name
+from nonlocal_keras.models.names import from_name
 from nonlocal_keras.models.video.variants import video_resnet
 from nonlocal_keras.models.video.video_classifier import VideoClassifier
 
 __all__ = [
+    "ImageResNet",
+    "MaskRCNN",
     "VideoClassifier",
     "VideoResNet",
     "from_name",

@@ -8,6 +8,7 @@ from nonlocal_keras.layers import NonLocal1D
 from nonlocal_keras.layers import NonLocal2D
 from nonlocal_keras.layers import NonLocal3D
 from nonlocal_keras.models import graph
+from nonlocal_keras.models.detection.mask_rcnn import MaskRCNN
 
 _BY_AXES = {3: NonLocal1D, 4: NonLocal2D, 5: NonLocal3D}
 
@@ -28,14 +29,16 @@ def insert_non_local(model, after, **kwargs):
     'embedded_gaussian'
 
     Args:
-        model: A functional `keras.Model`.
+        model: A functional `keras.Model`, or a
+            `nonlocal_keras.models.MaskRCNN`, whose backbone gets the blocks.
         after: String or list of strings, the names of layers whose output is
             followed by a block. The rank of the block is that of the output.
         **kwargs: Arguments of `nonlocal_keras.NonLocal3D` for all blocks.
 
     Returns:
-        A functional `keras.Model` with the inputs and outputs of `model`. The
-        block after layer `x` is named `x_non_local`.
+        A functional `keras.Model` with the inputs and outputs of `model`, or a
+        `MaskRCNN` if it is one. The block after layer `x` is named
+        `x_non_local`.
 
     Raises:
         ValueError: If the model is not functional, a name is unknown, or the
@@ -46,6 +49,10 @@ def insert_non_local(model, after, **kwargs):
     - [Wang et al., 2018, section 3.3](https://arxiv.org/abs/1711.07971)
     """
     after = [after] if isinstance(after, str) else list(after)
+    if isinstance(model, MaskRCNN):
+        return model.with_backbone(
+            insert_non_local(model.backbone, after, **kwargs)
+        )
     # Keras lets `call_function` see the layers of functional models only.
     functional = graph.unwrap(model)
     _check_model(functional)

@@ -10,6 +10,7 @@ from nonlocal_keras import convert
 from nonlocal_keras.convert import ConversionError
 from nonlocal_keras.convert import assign
 from nonlocal_keras.convert import block_options
+from nonlocal_keras.convert import detector_plan
 from nonlocal_keras.convert import families
 from nonlocal_keras.convert import name_maps
 from nonlocal_keras.convert import override_kinds
@@ -104,7 +105,7 @@ def test_a_value_of_another_kind_is_refused(overrides, words):
 
 def test_every_override_has_a_kind():
     known = {*plan.TOLD, *plan.CLIP, *plan.BACKBONE}
-    known |= {*plan.HEAD, *plan.IMAGENET, "name"}
+    known |= {*plan.HEAD, *plan.IMAGENET, "name", *detector_plan.OVERRIDES}
     assert set(override_kinds.KINDS) == known
     assert set(override_kinds.KINDS_OF_BLOCKS) == set(block_options.OVERRIDES)
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from nonlocal_keras.layers import BatchNormalization
+from nonlocal_keras.layers import FrozenBatchNormalization
 from tests.support import backends
 from tests.support.backends import gradient
 from tests.support.backends import numpy
@@ -154,3 +155,19 @@ def test_weights_of_keras_files_are_found(tmp_path):
     theirs.save_weights(tmp_path / "x.weights.h5")
     ours.load_weights(tmp_path / "x.weights.h5")
     np.testing.assert_array_equal(numpy(ours.layers[1].gamma), [1, 2, 3])
+
+
+def test_a_frozen_one_normalizes_by_its_statistics_and_keeps_them():
+    x = data((4, 6, 3))
+    _, reference = pair(x.shape)
+    layer = FrozenBatchNormalization(**OPTIONS)
+    layer.build(x.shape)
+    layer.set_weights(reference.get_weights())
+    layer.trainable = True
+    y = layer(x, training=True)
+    np.testing.assert_allclose(
+        numpy(y), numpy(reference(x, training=False)), rtol=1e-5, atol=1e-5
+    )
+    assert not layer.trainable_variables
+    for one, other in zip(layer.get_weights(), reference.get_weights()):
+        np.testing.assert_array_equal(one, other)

@@ -15,6 +15,8 @@ STAGE_BLOCKS = {
 }
 TINY_PLACEMENT = {"res3": (0,), "res4": (0,)}
 ARCHITECTURES = ("c2d", "i3d", "i3d_3x3x3")
+NAME = r"(?:nl(1|5|10)?(_))?(c2d|i3d|i3d_3x3x3)_(tiny|r50|r101)"
+FORM = "[nl_|nl1_|nl10_]{c2d|i3d|i3d_3x3x3}_{tiny|r50|r101}"
 
 # Stems: strides of conv1, then (size, strides, padding) of the poolings.
 _POOL2 = ((2, 1, 1), (2, 1, 1), (0, 0, 0))
@@ -246,7 +248,8 @@ def from_name(name, family=None, **overrides):
 
     Example:
 
-    >>> nonlocal_keras.models.from_name("nl_c2d_r50").describe()
+    >>> from nonlocal_keras.models.video import variants
+    >>> variants.from_name("nl_c2d_r50").describe()
     'NL-C2D ResNet-50: 5 non-local blocks at res3[1,3] res4[1,3,5]'
 
     Args:
@@ -261,14 +264,12 @@ def from_name(name, family=None, **overrides):
     Raises:
         ValueError: For a name of another form.
     """
-    match = re.fullmatch(
-        r"(?:nl(1|5|10)?(_))?(c2d|i3d|i3d_3x3x3)_(tiny|r50|r101)", name
-    )
+    match = re.fullmatch(NAME, name)
     # The tiny model has one placement, so a number would change nothing.
     if not match or (match[1] and match[4] == "tiny"):
         raise ValueError(
-            "`name` must be of the form [nl_|nl1_|nl10_]{c2d|i3d|i3d_3x3x3}_"
-            f"{{tiny|r50|r101}}, e.g. 'nl_i3d_r50'. Received: name={name!r}"
+            f"`name` must be of the form {FORM}, e.g. 'nl_i3d_r50'. "
+            f"Received: name={name!r}"
         )
     number, non_local, architecture, size = match.groups()
     if size == "tiny":

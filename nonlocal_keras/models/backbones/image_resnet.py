@@ -1,0 +1,309 @@
+"""The ResNet and ResNeXt of images, with non-local blocks."""
+
+import keras
+from keras import layers
+
+from nonlocal_keras.layers import NonLocal2D
+from nonlocal_keras.layers import arguments
+from nonlocal_keras.layers import initialization
+from nonlocal_keras.layers.batch_norm import BatchNormalization
+from nonlocal_keras.layers.batch_norm import FrozenBatchNormalization
+from nonlocal_keras.models.backbones import placement
+from nonlocal_keras.models.backbones.placement import STAGES
+
+NORMALIZATIONS = ("frozen", "batch")
+STRIDED = ("3x3", "1x1")
+_STEM_WIDTH = 64
+
+
+@keras.saving.register_keras_serializable("nonlocal_keras")
+class ImageResNet(keras.Model):
+    """Bottleneck ResNet or ResNeXt on images, with features of each stage.
+
+    The layers have the names of `nonlocal_keras.models.VideoResNet`:
+    `conv1`, `res{2..5}_{i}_branch{1,2a,2b,2c}`, each with its `_bn`, and
+    `nonlocal_res{2..5}_{i}`. All padding is symmetric, as in the published
+    checkpoints.
+
+    Example:
+
+    >>> backbone = nonlocal_keras.models.ImageResNet(
+    ...     width_per_group=8, non_local={"res4": (4,)}
+    ... )
+    >>> features = backbone(np.zeros((1, 64, 96, 3)))
+    >>> features["res4"].shape
+    TensorShape([1, 4, 6, 1024])
+
+    Args:
+        input_shape: Tuple `(height, width, channels)`; height and width may
+            be `None`. Defaults to `(None, None, 3)`.
+        stage_blocks: Tuple of 4 Integers, residual blocks in res2 to res5.
+            Defaults to `(3, 4, 6, 3)`, a ResNet-50.
+        groups: Integer, groups of the 3x3 convolutions. Defaults to `1`.
+        width_per_group: Integer, channels of each group in res2; later stages
+            double it. Defaults to `64`. A ResNeXt 32x8d has 32 groups of 8.
+        strided: String, the convolution of a block that has the stride:
+            `"3x3"`, or `"1x1"` for the first one, as in Caffe. Defaults to
+            `"3x3"`.
+        non_local: Dictionary of stage to indices of the residual blocks after
+            which a non-local block stands, e.g. `{"res4": (4,)}`. Defaults to
+            `None`, no such block.
+        non_local_options: Dictionary of arguments of
+            `nonlocal_keras.NonLocal2D` for all blocks; under the name of a
+            stage, a dictionary of arguments for that stage only. Defaults to
+            `None`.
+        normalization: String, `"frozen"` for batch normalizations that keep
+            their statistics and weights, as is usual where a device holds
+            few images, or `"batch"`. Defaults to `"frozen"`.
+        momentum: Float, momentum of the batch normalizations. Defaults to
+            `0.9`.
+        epsilon: Float, epsilon of the batch normalizations. Defaults to
+            `1e-5`.
+        synchronized: Boolean, whether replicas share batch statistics.
+            Defaults to `False`.
+        kernel_initializer: Initializer of the convolutions. Defaults to
+            `"he_normal"`.
+        kernel_regularizer: Regularizer of the convolutions. Defaults to
+            `None`.
+        dtype: String or `keras.DTypePolicy`. Defaults to `None`, the policy
+            of Keras.
+        name: String. Defaults to `None`, a name made by Keras.
+        trainable: Boolean, whether the weights may change in training.
+            Defaults to `True`.
+
+    Returns:
+        A functional model from images `(batch, height, width, channels)` to a
+        dictionary of the features of `"res2"` to `"res5"`.
+
+    Raises:
+        ValueError: If a placement or option is outside its rule or would
+            change nothing.
+
+    Reference:
+
+    - [He et al., 2016](https://arxiv.org/abs/1512.03385)
+    - [Xie et al., 2017](https://arxiv.org/abs/1611.05431)
+    - [Wang et al., 2018, section 6](https://arxiv.org/abs/1711.07971)
+    """
+
+    def __init__(
+        self,
+        input_shape=(None, None, 3),
+        stage_blocks=(3, 4, 6, 3),
+        groups=1,
+        width_per_group=64,
+        strided="3x3",
+        non_local=None,
+        non_local_options=None,
+        normalization="frozen",
+        momentum=0.9,
+        epsilon=1e-5,
+        synchronized=False,
+        kernel_initializer="he_normal",
+        kernel_regularizer=None,
+        dtype=None,
+        name=None,
+        trainable=True,
+    ):
+        # Long, as its arguments are many.
+        config = _standardize(
+            {
+                "input_shape": input_shape,
+                "stage_blocks": stage_blocks,
+                "groups": groups,
+                "width_per_group": width_per_group,
+                "strided": strided,
+                "non_local": non_local,
+                "non_local_options": non_local_options,
+                "normalization": normalization,
+                "momentum": momentum,
+                "epsilon": epsilon,
+                "synchronized": synchronized,
+                "kernel_initializer": kernel_initializer,
+                "kernel_regularizer": kernel_regularizer,
+                "dtype": dtype,
+            }
+        )
+        inputs = keras.Input(shape=config["input_shape"], name="image")
+        super().__init__(
+            inputs=inputs,
+            outputs=_Layers(config)(inputs),
+            name=name,
+            trainable=trainable,
+        )
+        self._config = config
+
+    @property
+    def non_local(self):
+        """The placement of the non-local blocks, e.g. `{"res4": (4,)}`."""
+        return self._config["non_local"]
+
+    def describe(self):
+        """Returns architecture, depth and non-local blocks in one line."""
+        config = self._config
+        depth = 3 * sum(config["stage_blocks"]) + 2
+        name = f"ResNet-{depth}"
+        if config["groups"] > 1:
+            width = config["width_per_group"]
+            name = f"ResNeXt-{depth}-{config['groups']}x{width}d"
+        return f"{name}: {placement.describe(config['non_local'])}"
+
+    def get_config(self):
+        config = self._config
+        return {
+            **config,
+            "non_local": config["non_local"] or None,
+            "non_local_options": config["non_local_options"] or None,
+            "kernel_initializer": keras.initializers.serialize(
+                config["kernel_initializer"]
+            ),
+            "kernel_regularizer": keras.regularizers.serialize(
+                config["kernel_regularizer"]
+            ),
+            "name": self.name,
+            "trainable": self.trainable,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        return cls(**config)
+
+
+def _standardize(config):
+    """Checks the arguments and brings each into one form."""
+    arguments.check_choice("strided", config["strided"], STRIDED)
+    arguments.check_choice(
+        "normalization", config["normalization"], NORMALIZATIONS
+    )
+    for name in ("groups", "width_per_group"):
+        arguments.check_positive_int(name, config[name])
+    blocks = tuple(config["stage_blocks"])
+    if len(blocks) != len(STAGES):
+        raise ValueError(
+            f"`stage_blocks` must hold one integer for each of {STAGES}. "
+            f"Received: stage_blocks={blocks}"
+        )
+    for number in blocks:
+        arguments.check_positive_int("stage_blocks", number)
+    shape = tuple(config["input_shape"])
+    if len(shape) != 3 or shape[-1] is None:
+        raise ValueError(
+            "`input_shape` must be (height, width, channels), of which height "
+            f"and width may be None. Received: input_shape={shape}"
+        )
+    if config["synchronized"] and config["normalization"] == "frozen":
+        raise ValueError(
+            "`synchronized` shares batch statistics, and frozen normalizations "
+            'take none. Set normalization="batch", or leave it out. Received: '
+            'synchronized=True, normalization="frozen"'
+        )
+    return {
+        **config,
+        "input_shape": shape,
+        "stage_blocks": blocks,
+        "non_local": placement.check_placement(config["non_local"], blocks),
+        "non_local_options": dict(config["non_local_options"] or {}),
+        "kernel_initializer": keras.initializers.get(
+            config["kernel_initializer"]
+        ),
+        "kernel_regularizer": keras.regularizers.get(
+            config["kernel_regularizer"]
+        ),
+        # By name, and never None: a model that is loaded elsewhere keeps it.
+        "dtype": keras.dtype_policies.get(config["dtype"]).name,
+    }
+
+
+class _Layers:
+    """Connects the layers of an `ImageResNet`."""
+
+    def __init__(self, config):
+        self.config = config
+        self.options = placement.check_options(
+            config["non_local_options"], config["non_local"]
+        )
+        self.common = {"dtype": config["dtype"]}
+        self.map = {"data_format": "channels_last", **self.common}
+
+    def __call__(self, x):
+        x = self._conv(x, _STEM_WIDTH, 7, 2, "conv1")
+        # What went through a ReLU is not below the zeros of the padding.
+        x = layers.ZeroPadding2D(1, name="pool1_pad", **self.map)(x)
+        x = layers.MaxPooling2D(3, 2, name="pool1", **self.map)(x)
+        outputs = {}
+        for stage, blocks in zip(STAGES, self.config["stage_blocks"]):
+            for index in range(blocks):
+                x = self._residual_block(x, stage, index)
+                if index in self.config["non_local"].get(stage, ()):
+                    x = self._non_local(x, stage, index)
+            x = layers.Identity(name=stage, **self.common)(x)
+            outputs[stage] = x
+        return outputs
+
+    def _residual_block(self, x, stage, index):
+        config, position = self.config, STAGES.index(stage)
+        name = f"{stage}_{index}"
+        width = config["groups"] * config["width_per_group"] * 2**position
+        filters = 4 * _STEM_WIDTH * 2**position
+        stride = 2 if index == 0 and position > 0 else 1
+        first, second = (
+            (stride, 1) if config["strided"] == "1x1" else (1, stride)
+        )
+        shortcut = x
+        if index == 0:
+            shortcut = self._conv(
+                x, filters, 1, stride, f"{name}_branch1", relu=False
+            )
+        x = self._conv(x, width, 1, first, f"{name}_branch2a")
+        x = self._conv(
+            x, width, 3, second, f"{name}_branch2b", groups=config["groups"]
+        )
+        x = self._conv(x, filters, 1, 1, f"{name}_branch2c", relu=False)
+        x = layers.Add(name=f"{name}_sum", **self.common)([x, shortcut])
+        return layers.ReLU(name=f"{name}_relu", **self.common)(x)
+
+    def _conv(self, x, filters, size, stride, name, groups=1, relu=True):
+        """Adds convolution, normalization and, with `relu`, the activation."""
+        config, padding = self.config, "same"
+        if stride > 1 and size > 1:
+            # `same` of Keras pads one side more.
+            x = layers.ZeroPadding2D(size // 2, name=f"{name}_pad", **self.map)(
+                x
+            )
+            padding = "valid"
+        initializer = config["kernel_initializer"]
+        x = layers.Conv2D(
+            filters,
+            size,
+            stride,
+            padding,
+            groups=groups,
+            use_bias=False,
+            kernel_initializer=initialization.resolve(
+                initializer.__class__.from_config(initializer.get_config())
+            ),
+            kernel_regularizer=config["kernel_regularizer"],
+            name=name,
+            **self.map,
+        )(x)
+        frozen = config["normalization"] == "frozen"
+        norm = FrozenBatchNormalization if frozen else BatchNormalization
+        x = norm(
+            momentum=config["momentum"],
+            epsilon=config["epsilon"],
+            synchronized=config["synchronized"],
+            name=f"{name}_bn",
+            **self.common,
+        )(x)
+        return layers.ReLU(name=f"{name}_relu", **self.common)(x) if relu else x
+
+    def _non_local(self, x, stage, index):
+        options = {
+            "momentum": self.config["momentum"],
+            "epsilon": self.config["epsilon"],
+            "synchronized": self.config["synchronized"],
+            "kernel_regularizer": self.config["kernel_regularizer"],
+            **self.map,
+            **self.options[stage],
+        }
+        return NonLocal2D(name=f"nonlocal_{stage}_{index}", **options)(x)

@@ -1,0 +1,48 @@
+"""The reference boxes of region proposals: a few at every position."""
+
+import numpy as np
+from keras import ops
+
+
+def base_anchors(sizes, aspect_ratios):
+    """Returns the boxes of one position, around the origin.
+
+    Args:
+        sizes: Tuple of Integers, square roots of the areas, in pixels.
+        aspect_ratios: Tuple of Floats, heights over widths.
+
+    Returns:
+        float32 array `(anchors, 4)` of whole pixels, the sizes of one ratio
+        after each other.
+    """
+    heights = np.sqrt(np.asarray(aspect_ratios, "float32"))[:, None]
+    sizes = np.asarray(sizes, "float32")[None]
+    widths, heights = (1 / heights * sizes).ravel(), (heights * sizes).ravel()
+    corners = np.stack([-widths, -heights, widths, heights], axis=1)
+    return np.round(corners / 2)
+
+
+def grid_anchors(base, feature_size, image_size):
+    """Returns the boxes of all positions of a map of features.
+
+    Args:
+        base: float32 array `(anchors, 4)`, those of one position.
+        feature_size: Tuple of 2 Integers or scalar tensors, height and width
+            of the map.
+        image_size: Tuple of 2 Integers or scalar tensors, of the image with
+            its padding. A position is as many whole pixels further as fit in.
+
+    Returns:
+        float32 tensor `(height * width * anchors, 4)`, row by row.
+    """
+    y, x = map(_starts, feature_size, image_size)
+    shape = (*feature_size, 1)
+    x = ops.broadcast_to(x[None, :, None], shape)
+    y = ops.broadcast_to(y[:, None, None], shape)
+    shifts = ops.stack([x, y, x, y], axis=-1)  # (height, width, 1, 4)
+    return ops.reshape(shifts + ops.convert_to_tensor(base), (-1, 4))
+
+
+def _starts(length, pixels):
+    positions = ops.arange(length, dtype="int32")
+    return ops.cast(positions * (pixels // length), "float32")

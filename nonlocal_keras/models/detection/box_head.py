@@ -1,0 +1,46 @@
+"""The head of boxes: which class, and where exactly."""
+
+import keras
+from keras import layers
+
+from nonlocal_keras.models.detection.convolutions import features
+
+
+def box_head(channels, size, units, classes, dtype, name="box_head"):
+    """Makes the head that classifies boxes and moves them for each class.
+
+    The layers are `box_fc6`, `box_fc7`, `box_class` and `box_deltas`.
+
+    Args:
+        channels: Integer, channels of the features.
+        size: Integer, rows and columns of the features of a box.
+        units: Integer, units of the two dense layers.
+        classes: Integer, classes with the background.
+        dtype: String or `keras.DTypePolicy`.
+        name: String. Defaults to `"box_head"`.
+
+    Returns:
+        A functional model from features `(boxes, size, size, channels)` to
+        logits `(boxes, classes)` and deltas `(boxes, 4 * classes)`, in
+        float32.
+
+    Reference:
+
+    - [Lin et al., 2017, section 4.2](https://arxiv.org/abs/1612.03144)
+    """
+    inputs = features((size, size, channels), dtype)
+    # A dense layer whose kernel keeps rows, columns and channels apart.
+    x = layers.EinsumDense(
+        "bhwc,hwcu->bu",
+        units,
+        activation="relu",
+        bias_axes="u",
+        name="box_fc6",
+        dtype=dtype,
+    )(inputs)
+    x = layers.Dense(units, "relu", name="box_fc7", dtype=dtype)(x)
+    outputs = [
+        layers.Dense(classes, name="box_class", dtype="float32")(x),
+        layers.Dense(4 * classes, name="box_deltas", dtype="float32")(x),
+    ]
+    return keras.Model(inputs, outputs, name=name)

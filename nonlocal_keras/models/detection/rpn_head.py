@@ -1,0 +1,35 @@
+"""The head of region proposals: rates and moves every anchor."""
+
+import keras
+
+from nonlocal_keras.models.detection.convolutions import conv
+from nonlocal_keras.models.detection.convolutions import features
+
+
+def region_proposal_head(channels, anchors, dtype, name="rpn"):
+    """Makes the head that rates and moves the anchors of every position.
+
+    The layers are `rpn_conv`, `rpn_objectness` and `rpn_deltas`.
+
+    Args:
+        channels: Integer, channels of the features.
+        anchors: Integer, anchors of a position.
+        dtype: String or `keras.DTypePolicy`.
+        name: String. Defaults to `"rpn"`.
+
+    Returns:
+        A functional model from a map `(batch, height, width, channels)` to
+        the logits of its anchors `(batch, height, width, anchors)` and the
+        deltas `(batch, height, width, 4 * anchors)`, in float32.
+
+    Reference:
+
+    - [Ren et al., 2015, section 3.1](https://arxiv.org/abs/1506.01497)
+    """
+    inputs = features((None, None, channels), dtype)
+    x = conv(channels, 3, "rpn_conv", dtype)(inputs)
+    outputs = [
+        conv(anchors, 1, "rpn_objectness", "float32", activation=None)(x),
+        conv(4 * anchors, 1, "rpn_deltas", "float32", activation=None)(x),
+    ]
+    return keras.Model(inputs, outputs, name=name)

@@ -1,0 +1,28 @@
+"""Anchors: their shapes, and where they stand."""
+
+import numpy as np
+import pytest
+
+from nonlocal_keras.models.detection import anchors
+from tests.support.backends import numpy
+
+
+def test_boxes_of_a_position_have_one_area_and_some_ratios():
+    base = anchors.base_anchors((32, 64), (0.5, 1.0, 2.0))
+    widths, heights = (base[:, 2:] - base[:, :2]).T
+    np.testing.assert_allclose(
+        heights / widths, [0.5, 0.5, 1, 1, 2, 2], rtol=0.05
+    )
+    sizes = np.sqrt(widths * heights)
+    np.testing.assert_allclose(sizes, [32, 64] * 3, rtol=0.03)
+    np.testing.assert_array_equal(base, np.round(base))
+    np.testing.assert_array_equal(base[:, :2], -base[:, 2:])
+
+
+@pytest.mark.any_backend
+def test_positions_go_by_rows_and_are_whole_pixels_apart():
+    base = anchors.base_anchors((32,), (1.0,))
+    found = numpy(anchors.grid_anchors(base, (2, 3), (65, 160)))
+    corners = [[0, 0], [53, 0], [106, 0], [0, 32], [53, 32], [106, 32]]
+    np.testing.assert_array_equal(found[:, :2], np.array(corners) - 16)
+    np.testing.assert_array_equal(found[:, 2:], np.array(corners) + 16)

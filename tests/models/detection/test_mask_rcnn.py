@@ -1,0 +1,218 @@
+"""The detector as a whole: predictions, files, policies, blocks."""
+
+import keras
+import numpy as np
+import pytest
+
+from nonlocal_keras import insert_non_local
+from nonlocal_keras.models import ImageResNet
+from nonlocal_keras.models import MaskRCNN
+from tests.support.backends import BACKEND
+from tests.support.backends import numpy
+from tests.support.backends import tensorflow_only
+from tests.support.marks import mostly_slow
+from tests.support.random_weights import randomize
+
+pytestmark = [pytest.mark.any_backend]
+if BACKEND == "jax":
+    pytestmark.append(pytest.mark.slow)  # It compiles for half a minute.
+
+BACKBONE = {"stage_blocks": (1, 1, 1, 1), "width_per_group": 2}
+HEADS = {
+    "num_classes": 3,
+    "num_keypoints": 2,
+    "fpn_filters": 4,
+    "box_units": 6,
+    "mask_filters": (4,),
+    "keypoint_filters": (4, 4),
+    "pre_nms_top_n": 12,
+    "post_nms_top_n": 8,
+    "rpn_iou_threshold": 0.9,
+    "iou_threshold": 0.9,
+    "detections_per_image": 5,
+    "min_size": 64,
+    "max_size": 96,
+}
+PREDICTIONS = ("rpn_objectness", "rpn_deltas", "box_class", "box_deltas")
+
+
+def small(backbone=None, **options):
+    backbone = ImageResNet(**{**BACKBONE, **(backbone or {})})
+    model = randomize(MaskRCNN(backbone, **{**HEADS, **options}))
+    for weight in model.weights:
+        # Or all boxes would be empty, or beyond the image.
+        if any(f"{part}/" in weight.path for part in PREDICTIONS):
+            weight.assign(0.003 * weight)
+    return eager(model)
+
+
+def eager(model):
+    """The model, which TensorFlow need not trace for a few images."""
+    if BACKEND == "tensorflow":
+        model.run_eagerly = True
+    return model
+
+
+def images(*sizes):
+    rng = np.random.default_rng(0)
+    return [rng.integers(0, 256, (*size, 3), "uint8") for size in sizes]
+
+
+def assert_equal(found, expected, **tolerance):
+    assert found.keys() == expected.keys()
+    for name in expected:
+        for one, other in zip(found[name], expected[name], strict=True):
+            np.testing.assert_allclose(one, other, **tolerance)
+
+
+@pytest.fixture(scope="module")
+def model():
+    keras.utils.set_random_seed(0)
+    return small(labels=("background", "cat", "dog"))
+
+
+@pytest.fixture(scope="module")
+def found(model):
+    return model.predict(images((50, 80), (90, 60)))
+
+
+def test_predictions_have_the_sizes_of_the_images(found):
+    assert found["boxes"].shape == (2, 5, 4)
+    assert found["labels"].shape == found["confidence"].shape == (2, 5)
+    assert found["keypoints"].shape == (2, 5, 2, 3)
+    assert found["keypoint_scores"].shape == (2, 5, 2)
+    counts = found["num_detections"]
+    assert counts.min() > 0
+    shapes = [mask.shape for mask in found["masks"]]
+    assert shapes == [(counts[0], 50, 80), (counts[1], 90, 60)]
+
+
+def test_predictions_lie_in_the_images_in_descending_order(found):
+    for image, (height, width) in enumerate([(50, 80), (90, 60)]):
+        number = found["num_detections"][image]
+        boxes = found["boxes"][image, :number]
+        assert (boxes >= 0).all()
+        assert (boxes <= [width, height, width, height]).all()
+        assert (boxes[:, 2:] > boxes[:, :2]).all()
+        assert (np.diff(found["confidence"][image, :number]) <= 0).all()
+        assert set(found["labels"][image, :number]) <= {1, 2}
+        masks = found["masks"][image]
+        assert masks.min() >= 0 and masks.max() <= 1
+
+
+@pytest.mark.slow
+def test_batches_are_made_of_as_many_images_as_asked_for(model):
+    # Of one size, so that padding is the same in every batch.
+    given = images((50, 80), (50, 80))
+    whole = model.predict(given)
+    found = model.predict(given, batch_size=1)
+    assert_equal(found, whole, rtol=1e-4, atol=1e-3)
+
+
+def test_a_file_predicts_the_same(model, found, tmp_path):
+    model.save(tmp_path / "model.keras")
+    twin = eager(keras.saving.load_model(tmp_path / "model.keras"))
+    assert twin.get_config() == model.get_config()
+    assert twin.labels == ("background", "cat", "dog")
+    assert_equal(twin.predict(images((50, 80), (90, 60))), found, atol=1e-5)
+
+
+def test_new_non_local_blocks_change_no_prediction(model, found):
+    twin = small(
+        {"non_local": {"res3": (0,)}, "name": model.backbone.name},
+        keypoint_non_local={"pairwise": "dot_product"},
+        name=model.name,
+    )
+    weights = {weight.path: weight for weight in model.weights}
+    blocks = set()
+    for weight in twin.weights:
+        if "nonlocal" not in weight.path:
+            weight.assign(weights[weight.path])
+            continue
+        blocks.add(weight.path.split("/")[-3])
+        if weight.name in ("gamma", "beta"):
+            weight.assign(0 * weight)
+    assert {"nonlocal_res3_0", "keypoint_nonlocal_2"} <= blocks
+    again = twin.predict(images((50, 80), (90, 60)))
+    assert_equal(again, found, rtol=1e-4, atol=1e-3)
+
+
+def test_blocks_are_inserted_into_the_backbone(model):
+    copy = insert_non_local(model, "res4_0_relu", pool_size=2)
+    block = copy.backbone.get_layer("res4_0_relu_non_local")
+    assert block.pool_size == (2, 2)
+    inserted = {id(weight) for weight in block.weights}
+    kept = [weight for weight in copy.weights if id(weight) not in inserted]
+    for one, other in zip(kept, model.weights, strict=True):
+        np.testing.assert_array_equal(numpy(one), numpy(other))
+
+
+@pytest.mark.slow
+def test_graphs_predict_the_same(model, found):
+    # Of two sizes, so that TensorFlow traces unknown ones.
+    given = images((50, 80), (90, 60))
+    twin = MaskRCNN.from_config(model.get_config())
+    twin.set_weights(model.get_weights())
+    twin.predict(given[:1])
+    assert_equal(twin.predict(given), found, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.slow
+@tensorflow_only
+def test_xla_compiles_it(model, found):
+    given = images((50, 80), (90, 60))
+    twin = MaskRCNN.from_config(model.get_config())
+    twin.set_weights(model.get_weights())
+    twin.jit_compile = True
+    assert_equal(twin.predict(given), found, rtol=1e-4, atol=1e-3)
+
+
+@mostly_slow(
+    pytest.mark.parametrize("policy", ["mixed_bfloat16", "float16"]), 0
+)
+def test_boxes_and_scores_are_float32_under_every_policy(policy):
+    model = small({"dtype": policy}, dtype=policy)
+    found = model.predict(images((50, 80)))
+    for name in ("boxes", "confidence", "keypoints", "keypoint_scores"):
+        assert found[name].dtype == "float32"
+        assert np.isfinite(found[name]).all()
+    head = model.get_layer("mask_head").get_layer("mask_conv1")
+    assert head.compute_dtype == policy.removeprefix("mixed_")
+
+
+def test_a_detector_may_have_no_head_but_that_of_boxes():
+    model = small(masks=False, num_keypoints=None)
+    assert "R-CNN on ResNet-14" in model.describe()
+    assert set(model.output) == {
+        "boxes",
+        "labels",
+        "confidence",
+        "num_detections",
+    }
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"num_classes": 1}, "`num_classes` must be at least 2"),
+        ({"min_size": 0}, "`min_size` must be a positive integer"),
+        ({"max_size": 32}, "`max_size` limits the long side"),
+        ({"score_threshold": 2}, "`score_threshold` must be a number from 0"),
+        ({"anchor_sizes": ((8,),)}, "`anchor_sizes` must hold a tuple of"),
+        ({"labels": ("cat",)}, "`labels` must hold 3 names"),
+        (
+            {"num_keypoints": None, "keypoint_non_local": {}},
+            "`keypoint_non_local` without `num_keypoints` would change nothing",
+        ),
+    ],
+)
+def test_wrong_arguments_are_named(options, message):
+    backbone = ImageResNet(**BACKBONE)
+    with pytest.raises(ValueError, match="Received: ") as caught:
+        MaskRCNN(backbone, **{**HEADS, **options})
+    assert message in str(caught.value)
+
+
+def test_a_backbone_must_have_stages():
+    with pytest.raises(ValueError, match="`backbone` must be a functional"):
+        MaskRCNN(keras.Sequential([keras.layers.Dense(1)]), 3)
