@@ -6,7 +6,7 @@ from nonlocal_keras.models.detection import variants as detectors
 from nonlocal_keras.models.video import variants as videos
 
 
-def from_name(name, **overrides):
+def from_name(name, family=None, **overrides):
     """Builds a model from a name such as `"nl_i3d_r101"`.
 
     A video backbone is `[nl_|nl1_|nl10_]{c2d|i3d|i3d_3x3x3}_{tiny|r50|r101}`:
@@ -24,10 +24,12 @@ def from_name(name, **overrides):
 
     Args:
         name: String.
+        family: String, of a video backbone, as for
+            `nonlocal_keras.models.video_resnet`. Defaults to `None`, which is
+            `"tiny"` for the tiny one and `"vnl_32x2"` for others.
         **overrides: For a video backbone, as for
-            `nonlocal_keras.models.video_resnet`; `family` is `"tiny"` for the
-            tiny one and `"vnl_32x2"` for others if it is not given. For a
-            detector, arguments of `nonlocal_keras.models.MaskRCNN` and
+            `nonlocal_keras.models.video_resnet`. For a detector, arguments of
+            `nonlocal_keras.models.MaskRCNN` and
             `nonlocal_keras.models.ImageResNet`.
 
     Returns:
@@ -37,6 +39,8 @@ def from_name(name, **overrides):
     Raises:
         ValueError: For a name of another form.
     """
+    if family is not None:
+        overrides["family"] = family
     for variants in (videos, detectors):
         if re.fullmatch(variants.NAME, name):
             return variants.from_name(name, **overrides)
