@@ -18,6 +18,7 @@ from benchmarks.gpu import processes
 from benchmarks.gpu import report
 from benchmarks.gpu import worker
 from tests.support.backends import BACKEND
+from tests.support.backends import slow_on_jax
 
 pytestmark = pytest.mark.any_backend
 
@@ -165,6 +166,7 @@ def test_verdicts_of_tests_are_counted_and_a_failure_is_named_once():
         layer_tests.read("no module named pytest", 4)
 
 
+@slow_on_jax
 @on_either
 def test_tests_are_run_and_counted_by_verdict():
     # Quick ones; those of the benchmark itself would start each other.

@@ -23,6 +23,7 @@ from tests.support import paths
 from tests.support import served
 from tests.support import small
 from tests.support import videos
+from tests.support.marks import mostly_slow
 
 
 @pytest.fixture(scope="module")
@@ -105,9 +106,12 @@ def definition(path, signature):
     return proto.meta_graphs[0].signature_def[signature]
 
 
-@pytest.mark.parametrize(
-    ("signature", "key"),
-    [("serving_default", "clip"), ("video", "frames")],
+@mostly_slow(
+    pytest.mark.parametrize(
+        "signature, key",
+        [("serving_default", "clip"), ("video", "frames")],
+    ),
+    1,
 )
 def test_the_c_api_gives_the_same_probabilities(
     exported, c_program, signature, key

@@ -13,6 +13,7 @@ from nonlocal_keras.layers.video_conv import VideoConv3D
 from nonlocal_keras.layers.video_conv import VideoMaxPool3D
 from tests.support import layer_contract
 from tests.support.backends import BACKEND
+from tests.support.backends import slow_on_jax
 from tests.support.backends import tensorflow_only
 from tests.support.marks import mostly_slow
 
@@ -167,6 +168,7 @@ def test_keras_file_gives_the_same_layer(cls, options, tmp_path):
     )
 
 
+@slow_on_jax
 @EVERY_ROW
 def test_clone_gives_the_same_layer(cls, options):
     layer_contract.check_clone(cls, options, INPUTS.get(cls, CLIPS))

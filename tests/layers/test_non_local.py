@@ -12,6 +12,7 @@ from tests.support import reference
 from tests.support.backends import BACKEND
 from tests.support.backends import float64_only
 from tests.support.backends import numpy
+from tests.support.backends import slow_on_jax
 from tests.support.non_local_cases import LAYERS
 from tests.support.non_local_cases import LONGER
 from tests.support.non_local_cases import PAIRWISE
@@ -118,6 +119,7 @@ def test_matches_numpy_with_mask_and_pooling(rank, pairwise, pool_first):
     check_against_oracle(layer, x, random_mask(x))
 
 
+@slow_on_jax
 @pytest.mark.parametrize("options", OPTIONS_3D, ids=name_of)
 def test_matches_numpy_with_mask_in_three_dimensions(options):
     x = random_input(LONGER)
@@ -139,6 +141,7 @@ def test_matches_numpy_along_one_axis_of_images(options):
     check_against_oracle(make(2, x, **options), x, random_mask(x))
 
 
+@slow_on_jax
 @pytest.mark.parametrize("options", [{}, {"pool_size": 2}], ids=name_of)
 @EVERY_PAIRWISE
 def test_frame_groups_split_rows_of_images(pairwise, options):

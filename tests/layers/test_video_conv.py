@@ -12,6 +12,7 @@ from nonlocal_keras.layers import VideoMaxPool3D
 from tests.support.backends import BACKEND
 from tests.support.backends import compile_call
 from tests.support.backends import numpy
+from tests.support.backends import slow_on_jax
 
 pytestmark = pytest.mark.any_backend
 
@@ -203,6 +204,7 @@ def test_kernel_is_stored_as_of_conv3d(implementation):
 # === Unknown sizes and compilers ===
 
 
+@slow_on_jax
 @pytest.mark.parametrize("strides", [1, 2])
 @pytest.mark.parametrize("implementation", ["2d", "taps", "3d"])
 @pytest.mark.parametrize("kernel", KERNELS, ids=str)

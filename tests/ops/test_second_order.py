@@ -8,6 +8,7 @@ from keras import ops
 
 from tests.support import backends
 from tests.support.backends import BACKEND
+from tests.support.backends import slow_on_jax
 from tests.support.backends import tensorflow_only
 from tests.support.marks import mostly_slow
 from tests.support.non_local_cases import EVERY_PAIRWISE
@@ -97,6 +98,7 @@ def test_compiled_second_derivatives_are_those_of_the_matrix(pairwise):
     assert_near(found, backends.hessian_products(matrix, tensors, directions))
 
 
+@slow_on_jax
 @EVERY_STREAMED
 def test_the_third_derivative_is_that_of_the_matrix(pairwise):
     _, tensors, directions = case(pairwise)

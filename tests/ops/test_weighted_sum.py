@@ -13,6 +13,7 @@ from tests.support.backends import compile_call
 from tests.support.backends import float64_only
 from tests.support.backends import gradients
 from tests.support.backends import numpy
+from tests.support.backends import slow_on_jax
 from tests.support.marks import mostly_slow
 from tests.support.non_local_cases import EVERY_PAIRWISE
 from tests.support.non_local_cases import stream_in_small_tiles
@@ -146,6 +147,7 @@ def test_any_shape_has_the_gradient_of_the_matrix_form(
     check_gradients(pairwise, tensors, mask)
 
 
+@slow_on_jax
 @EVERY_PAIRWISE
 @hypothesis.settings(PROPERTIES, max_examples=min(EXAMPLES, 8))
 @hypothesis.given(SIZES, SIZES, st.integers(0, 9))
@@ -160,6 +162,7 @@ def test_ties_do_not_matter(pairwise, queries, keys, seed):
 # === Values ===
 
 
+@slow_on_jax
 @EVERY_PAIRWISE
 @mostly_slow(
     pytest.mark.parametrize(
@@ -175,6 +178,7 @@ def test_edges_of_tiles_and_blocks(pairwise, queries, keys):
     check_gradients(pairwise, tensors)
 
 
+@slow_on_jax
 @EVERY_PAIRWISE
 @mostly_slow(pytest.mark.parametrize("batch", [1, 3]), 1)
 def test_samples_do_not_mix(pairwise, batch):

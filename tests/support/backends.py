@@ -12,6 +12,8 @@ BACKEND = keras.backend.backend()
 tensorflow_only = pytest.mark.skipif(
     BACKEND != "tensorflow", reason="needs TensorFlow itself"
 )
+# Compiling takes long, and the claim is held by the other backends.
+slow_on_jax = pytest.mark.slow if BACKEND == "jax" else lambda test: test
 float64_only = pytest.mark.skipif(
     BACKEND != "tensorflow", reason="elsewhere Keras computes in 32 bits"
 )

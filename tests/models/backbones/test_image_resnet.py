@@ -8,6 +8,7 @@ from nonlocal_keras import insert_non_local
 from nonlocal_keras.models import ImageResNet
 from tests.support.backends import numpy
 from tests.support.backends import run
+from tests.support.backends import slow_on_jax
 from tests.support.random_weights import randomize
 
 SMALL = {
@@ -26,6 +27,7 @@ def image(height=64, width=96):
     return x.astype("float32")
 
 
+@slow_on_jax
 @pytest.mark.any_backend
 def test_stages_halve_the_size_and_round_up():
     stages = small()(image(70, 96))

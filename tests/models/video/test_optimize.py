@@ -8,13 +8,12 @@ import zoo
 from nonlocal_keras import models
 from nonlocal_keras import optimize_for_inference
 from tests.support import checkpoint_writers as w
-from tests.support.backends import BACKEND
 from tests.support.backends import run
+from tests.support.backends import slow_on_jax
 from tests.support.marks import mostly_slow
 
 pytestmark = pytest.mark.any_backend
 # 16 bits compile for long there.
-slow_on_jax = pytest.mark.slow if BACKEND == "jax" else lambda test: test
 
 OPTIONS = {
     "embedded_gaussian": {"pool_size": (1, 2, 2), "pool_first": True},
@@ -33,12 +32,14 @@ def compare(model, fast, tolerance=1e-4):
     np.testing.assert_allclose(found, expected, atol=tolerance * size)
 
 
+@slow_on_jax
 @mostly_slow(pytest.mark.parametrize("name", list(OPTIONS)), 1, 4, 5)
 def test_every_block_predicts_the_same(name):
     model = w.network(options=OPTIONS[name], **w.I3D, **w.DENSE)
     compare(model.logits, optimize_for_inference(model).logits)
 
 
+@slow_on_jax
 @mostly_slow(
     pytest.mark.parametrize(
         "arguments",

@@ -200,6 +200,7 @@ def test_keras_file_gives_the_same_classifier(policy, pool_size, tmp_path):
 
 
 @tensorflow_only
+@pytest.mark.slow
 def test_saved_model_serves_any_clip(tmp_path):
     import tensorflow as tf
 
