@@ -5,10 +5,10 @@ import re
 
 from nonlocal_keras.convert.architecture import stage_blocks
 from nonlocal_keras.convert.name_map import ConversionError
+from nonlocal_keras.models.backbones.image_resnet import STEM_WIDTH
 from nonlocal_keras.models.backbones.placement import STAGES
 from nonlocal_keras.models.detection.network import BOX_SIZE
 
-_STEM = 64
 _NORM = ("gamma", "beta", "moving_mean", "moving_variance")
 
 
@@ -47,7 +47,7 @@ class Detector:
         fpn, classes = self.fpn_filters, self.num_classes
         shapes = self._backbone()
         for position, stage in enumerate(STAGES):
-            channels = 4 * _STEM * 2**position
+            channels = 4 * STEM_WIDTH * 2**position
             number = stage[-1]
             shapes |= _biased(f"fpn_inner_{number}", (fpn, channels, 1, 1))
             shapes |= _biased(f"fpn_output_{number}", (fpn, fpn, 3, 3))
@@ -75,11 +75,11 @@ class Detector:
         return shapes
 
     def _backbone(self):
-        shapes = _normalized("conv1", (_STEM, 3, 7, 7))
-        channels = _STEM
+        shapes = _normalized("conv1", (STEM_WIDTH, 3, 7, 7))
+        channels = STEM_WIDTH
         for position, stage in enumerate(STAGES):
             group = self.width_per_group * 2**position
-            width, filters = self.groups * group, 4 * _STEM * 2**position
+            width, filters = self.groups * group, 4 * STEM_WIDTH * 2**position
             for index in range(self.stage_blocks[position]):
                 name = f"{stage}_{index}_branch"
                 if index == 0:

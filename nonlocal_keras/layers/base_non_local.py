@@ -108,7 +108,9 @@ class BaseNonLocal(keras.layers.Layer):
                 shape=(2 * width,),
                 # Drawn as a 1 x 1 kernel, so that its fan is 2 * width.
                 initializer=lambda shape, dtype: ops.reshape(
-                    _clone(self.kernel_initializer)((*shape, 1), dtype=dtype),
+                    initialization.clone(self.kernel_initializer)(
+                        (*shape, 1), dtype=dtype
+                    ),
                     shape,
                 ),
                 regularizer=self.kernel_regularizer,
@@ -283,9 +285,9 @@ class BaseNonLocal(keras.layers.Layer):
             "use_bias": self.use_bias,
             # Initializers hold a seed: a shared one would draw equal kernels.
             "kernel_initializer": initialization.resolve(
-                _clone(self.kernel_initializer)
+                initialization.clone(self.kernel_initializer)
             ),
-            "bias_initializer": _clone(self.bias_initializer),
+            "bias_initializer": initialization.clone(self.bias_initializer),
             "kernel_regularizer": self.kernel_regularizer,
             "bias_regularizer": self.bias_regularizer,
             "kernel_constraint": self.kernel_constraint,
@@ -363,9 +365,3 @@ class BaseNonLocal(keras.layers.Layer):
             "bias_constraint": constraints.serialize(self.bias_constraint),
         }
         return {**super().get_config(), **config}
-
-
-def _clone(initializer):
-    if not isinstance(initializer, initializers.Initializer):
-        return initializer
-    return initializer.__class__.from_config(initializer.get_config())

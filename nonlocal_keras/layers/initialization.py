@@ -6,6 +6,8 @@ Drawing those of a ResNet-101 takes longer than reading them from a file.
 import contextlib
 import contextvars
 
+from keras import initializers
+
 _SKIPPED = contextvars.ContextVar("skipped", default=False)
 
 
@@ -17,6 +19,18 @@ def no_random_weights():
         yield
     finally:
         _SKIPPED.reset(token)
+
+
+def clone(initializer):
+    """Returns an initializer of its own: a shared one draws equal kernels.
+
+    Args:
+        initializer: A `keras.initializers.Initializer`; what is none is
+            returned as it is.
+    """
+    if not isinstance(initializer, initializers.Initializer):
+        return initializer
+    return initializer.__class__.from_config(initializer.get_config())
 
 
 def resolve(initializer):

@@ -9,11 +9,12 @@ from nonlocal_keras.layers import initialization
 from nonlocal_keras.layers.batch_norm import BatchNormalization
 from nonlocal_keras.layers.batch_norm import FrozenBatchNormalization
 from nonlocal_keras.models.backbones import placement
+from nonlocal_keras.models.backbones import resnet_config
 from nonlocal_keras.models.backbones.placement import STAGES
 
 NORMALIZATIONS = ("frozen", "batch")
 STRIDED = ("3x3", "1x1")
-_STEM_WIDTH = 64
+STEM_WIDTH = 64
 
 
 @keras.saving.register_keras_serializable("nonlocal_keras")
@@ -149,20 +150,8 @@ class ImageResNet(keras.Model):
         return f"{name}: {placement.describe(config['non_local'])}"
 
     def get_config(self):
-        config = self._config
-        return {
-            **config,
-            "non_local": config["non_local"] or None,
-            "non_local_options": config["non_local_options"] or None,
-            "kernel_initializer": keras.initializers.serialize(
-                config["kernel_initializer"]
-            ),
-            "kernel_regularizer": keras.regularizers.serialize(
-                config["kernel_regularizer"]
-            ),
-            "name": self.name,
-            "trainable": self.trainable,
-        }
+        config = resnet_config.serialize(self._config)
+        return {**config, "name": self.name, "trainable": self.trainable}
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
@@ -177,14 +166,6 @@ def _standardize(config):
     )
     for name in ("groups", "width_per_group"):
         arguments.check_positive_int(name, config[name])
-    blocks = tuple(config["stage_blocks"])
-    if len(blocks) != len(STAGES):
-        raise ValueError(
-            f"`stage_blocks` must hold one integer for each of {STAGES}. "
-            f"Received: stage_blocks={blocks}"
-        )
-    for number in blocks:
-        arguments.check_positive_int("stage_blocks", number)
     shape = tuple(config["input_shape"])
     if len(shape) != 3 or shape[-1] is None:
         raise ValueError(
@@ -197,21 +178,8 @@ def _standardize(config):
             'take none. Set normalization="batch", or leave it out. Received: '
             'synchronized=True, normalization="frozen"'
         )
-    return {
-        **config,
-        "input_shape": shape,
-        "stage_blocks": blocks,
-        "non_local": placement.check_placement(config["non_local"], blocks),
-        "non_local_options": dict(config["non_local_options"] or {}),
-        "kernel_initializer": keras.initializers.get(
-            config["kernel_initializer"]
-        ),
-        "kernel_regularizer": keras.regularizers.get(
-            config["kernel_regularizer"]
-        ),
-        # By name, and never None: a model that is loaded elsewhere keeps it.
-        "dtype": keras.dtype_policies.get(config["dtype"]).name,
-    }
+    shared = resnet_config.standardize_shared(config)
+    return {**config, **shared, "input_shape": shape}
 
 
 class _Layers:
@@ -226,7 +194,7 @@ class _Layers:
         self.map = {"data_format": "channels_last", **self.common}
 
     def __call__(self, x):
-        x = self._conv(x, _STEM_WIDTH, 7, 2, "conv1")
+        x = self._conv(x, STEM_WIDTH, 7, 2, "conv1")
         # What went through a ReLU is not below the zeros of the padding.
         x = layers.ZeroPadding2D(1, name="pool1_pad", **self.map)(x)
         x = layers.MaxPooling2D(3, 2, name="pool1", **self.map)(x)
@@ -244,7 +212,7 @@ class _Layers:
         config, position = self.config, STAGES.index(stage)
         name = f"{stage}_{index}"
         width = config["groups"] * config["width_per_group"] * 2**position
-        filters = 4 * _STEM_WIDTH * 2**position
+        filters = 4 * STEM_WIDTH * 2**position
         stride = 2 if index == 0 and position > 0 else 1
         first, second = (
             (stride, 1) if config["strided"] == "1x1" else (1, stride)
@@ -271,7 +239,6 @@ class _Layers:
                 x
             )
             padding = "valid"
-        initializer = config["kernel_initializer"]
         x = layers.Conv2D(
             filters,
             size,
@@ -280,7 +247,7 @@ class _Layers:
             groups=groups,
             use_bias=False,
             kernel_initializer=initialization.resolve(
-                initializer.__class__.from_config(initializer.get_config())
+                initialization.clone(config["kernel_initializer"])
             ),
             kernel_regularizer=config["kernel_regularizer"],
             name=name,
@@ -299,11 +266,7 @@ class _Layers:
 
     def _non_local(self, x, stage, index):
         options = {
-            "momentum": self.config["momentum"],
-            "epsilon": self.config["epsilon"],
-            "synchronized": self.config["synchronized"],
-            "kernel_regularizer": self.config["kernel_regularizer"],
-            **self.map,
+            **resnet_config.of_blocks(self.config),
             **self.options[stage],
         }
         return NonLocal2D(name=f"nonlocal_{stage}_{index}", **options)(x)

@@ -1,4 +1,4 @@
-"""The arguments of the video ResNet as plain values: checked, in one form."""
+"""The arguments of residual networks as plain values: checked, in one form."""
 
 import keras
 
@@ -25,14 +25,12 @@ def standardize(config):
         "normalization", config["normalization"], arguments.NORMALIZATIONS
     )
     arguments.check_positive_int("stem_width", config["stem_width"])
-    blocks = config["stage_blocks"]
-    _check_sizes(config["input_shape"], blocks)
+    _check_input_shape(config["input_shape"])
+    shared = standardize_shared(config)
     _check_dilations(config["stage_dilations"], config["stage_strides"])
-    kernels = _check_temporal_kernels(config["temporal_kernels"], blocks)
-    non_local = placement.check_placement(config["non_local"], blocks)
-    # By name: `Identity` cannot serialize a policy. Never None: a model that
-    # is loaded elsewhere keeps the policy of today.
-    dtype = keras.dtype_policies.get(config["dtype"]).name
+    kernels = _check_temporal_kernels(
+        config["temporal_kernels"], shared["stage_blocks"]
+    )
     if config["inflate"] == "3x3x3" and not kernels:
         raise ValueError(
             '`inflate="3x3x3"` without `temporal_kernels` would change '
@@ -43,7 +41,6 @@ def standardize(config):
         name: tuple(config[name])
         for name in (
             "input_shape",
-            "stage_blocks",
             "stem_kernel",
             "stem_strides",
             "stage_strides",
@@ -52,11 +49,32 @@ def standardize(config):
     }
     return {
         **config,
+        **shared,
         **tuples,
         "pool1": _nested_tuple(config["pool1"]),
         "pool2": _nested_tuple(config["pool2"]),
         "temporal_kernels": kernels,
-        "non_local": non_local,
+        "remat": bool(config["remat"]),
+    }
+
+
+def standardize_shared(config):
+    """Does so for the arguments that all residual networks have.
+
+    Args:
+        config: Dictionary of all arguments but `name` and `trainable`.
+
+    Returns:
+        Dictionary of these arguments alone.
+
+    Raises:
+        ValueError: As `standardize`.
+    """
+    blocks = tuple(config["stage_blocks"])
+    _check_stage_blocks(blocks)
+    return {
+        "stage_blocks": blocks,
+        "non_local": placement.check_placement(config["non_local"], blocks),
         "non_local_options": dict(config["non_local_options"] or {}),
         "kernel_initializer": keras.initializers.get(
             config["kernel_initializer"]
@@ -64,18 +82,28 @@ def standardize(config):
         "kernel_regularizer": keras.regularizers.get(
             config["kernel_regularizer"]
         ),
-        "remat": bool(config["remat"]),
-        "dtype": dtype,
+        # By name: `Identity` cannot serialize a policy. Never None: a model
+        # that is loaded elsewhere keeps the policy of today.
+        "dtype": keras.dtype_policies.get(config["dtype"]).name,
+    }
+
+
+def of_blocks(config):
+    """Returns the arguments that non-local blocks share with the network."""
+    names = ("momentum", "epsilon", "synchronized", "kernel_regularizer")
+    return {
+        **{name: config[name] for name in names},
+        "data_format": "channels_last",
+        "dtype": config["dtype"],
     }
 
 
 def serialize(config):
-    """Turns a config of `standardize` into what a Keras file holds."""
+    """Turns a config of plain values into what a Keras file holds."""
+    empty = ("non_local", "non_local_options", "temporal_kernels")
     return {
         **config,
-        "non_local": config["non_local"] or None,
-        "non_local_options": config["non_local_options"] or None,
-        "temporal_kernels": config["temporal_kernels"] or None,
+        **{name: config[name] or None for name in empty if name in config},
         "kernel_initializer": keras.initializers.serialize(
             config["kernel_initializer"]
         ),
@@ -99,13 +127,16 @@ def describe(config):
     return f"{name} ResNet-{depth}{shift}: {places}"
 
 
-def _check_sizes(input_shape, stage_blocks):
+def _check_input_shape(input_shape):
     if len(input_shape) != 4 or input_shape[-1] is None:
         raise ValueError(
             "`input_shape` must be (frames, height, width, channels), of "
             "which all but the channels may be None. "
             f"Received: input_shape={tuple(input_shape)}"
         )
+
+
+def _check_stage_blocks(stage_blocks):
     if len(stage_blocks) != len(STAGES):
         raise ValueError(
             f"`stage_blocks` must hold one integer for each of {STAGES}. "

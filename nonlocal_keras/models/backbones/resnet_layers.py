@@ -8,7 +8,9 @@ from nonlocal_keras.layers import NonLocal3D
 from nonlocal_keras.layers import TemporalShift
 from nonlocal_keras.layers import VideoConv3D
 from nonlocal_keras.layers import VideoMaxPool3D
+from nonlocal_keras.layers import initialization
 from nonlocal_keras.models.backbones import placement
+from nonlocal_keras.models.backbones import resnet_config
 from nonlocal_keras.models.backbones.placement import STAGES
 
 
@@ -122,7 +124,6 @@ class ResNetLayers:
     ):
         """Adds convolution, normalization and, with `relu`, the activation."""
         config = self.config
-        initializer = config["kernel_initializer"]
         plain = config["normalization"] is None
         x = VideoConv3D(
             filters,
@@ -132,8 +133,8 @@ class ResNetLayers:
             dilation_rate=dilation,
             use_bias=plain,
             activation="relu" if plain and relu else None,
-            kernel_initializer=initializer.__class__.from_config(
-                initializer.get_config()
+            kernel_initializer=initialization.clone(
+                config["kernel_initializer"]
             ),
             kernel_regularizer=config["kernel_regularizer"],
             name=name,
@@ -171,14 +172,8 @@ class ResNetLayers:
         )(x)
 
     def _non_local(self, x, stage, index):
-        config = self.config
         options = {
-            "momentum": config["momentum"],
-            "epsilon": config["epsilon"],
-            "synchronized": config["synchronized"],
-            "kernel_regularizer": config["kernel_regularizer"],
-            "data_format": "channels_last",
-            **self._dtype,
+            **resnet_config.of_blocks(self.config),
             **self.options[stage],
         }
         return NonLocal3D(name=f"nonlocal_{stage}_{index}", **options)(x)
