@@ -50,6 +50,16 @@ def fetching_parser():
     return parser
 
 
+def add_model(parser):
+    """Adds the flag of the model, of commands that look at files with it."""
+    parser.add_argument(
+        "--model",
+        required=True,
+        metavar="NAME_OR_FILE",
+        help="a name of the zoo, or a .keras file",
+    )
+
+
 def say_renamed(old, new):
     """Says to who typed an old name what it is called now."""
     terminal.say(PROGRAM, f"`{old}` is called `{new}` now; use that name.")

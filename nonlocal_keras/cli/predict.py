@@ -19,12 +19,7 @@ def add_parser(commands):
     )
     parser.set_defaults(run=run)
     parser.add_argument("videos", nargs="+", metavar="VIDEO")
-    parser.add_argument(
-        "--model",
-        required=True,
-        metavar="NAME_OR_FILE",
-        help="a name of the zoo, or a .keras file",
-    )
+    flags.add_model(parser)
     parser.add_argument(
         "--weights", metavar="FILE", help="the published file, if it is here"
     )

@@ -32,12 +32,7 @@ def add_parser(commands):
     parser.add_argument(
         "input", metavar="INPUT", help="a video, an image, or an array.npy"
     )
-    parser.add_argument(
-        "--model",
-        required=True,
-        metavar="NAME_OR_FILE",
-        help="a name of the zoo, or a .keras file",
-    )
+    flags.add_model(parser)
     parser.add_argument(
         "--random-weights",
         action="store_true",
@@ -58,13 +53,14 @@ def add_parser(commands):
         help="print the names of the blocks and draw nothing",
     )
     _add_places(parser)
-    parser.add_argument("--style", choices=figures.STYLES, default="both")
+    parser.add_argument(
+        "--style", choices=figures.STYLES, help="of a picture (both)"
+    )
     parser.add_argument(
         "--top",
         type=terminal.whole_number(1, MOST_ARROWS),
-        default=20,
         metavar="K",
-        help="how many arrows a query has (20)",
+        help="how many arrows a query has in a picture (20)",
     )
     parser.add_argument(
         "--pixels",
@@ -144,6 +140,11 @@ def run(arguments):
 def _suffix(arguments):
     """Returns the suffix of the output, checked before any work."""
     if arguments.list_blocks:
+        if arguments.output is not None:
+            raise ValueError(
+                "`--list-blocks` draws nothing; leave out -o. Received: "
+                f"-o {arguments.output}"
+            )
         return None
     if arguments.output is None:
         raise ValueError(
@@ -154,11 +155,13 @@ def _suffix(arguments):
         arguments.output, "--output", saving.SUFFIXES + animation.SUFFIXES
     )
     _check_place(arguments)
-    if suffix in animation.SUFFIXES and arguments.before:
-        raise ValueError(
-            "`--before` is for pictures; an animation shows one map. "
-            f"Received: --before {arguments.before} -o {arguments.output}"
-        )
+    for flag in ("before", "style", "top"):
+        value = getattr(arguments, flag)
+        if suffix in animation.SUFFIXES and value is not None:
+            raise ValueError(
+                f"`--{flag}` is for pictures; an animation shows one map. "
+                f"Received: --{flag} {value} -o {arguments.output}"
+            )
     return suffix
 
 
@@ -249,8 +252,8 @@ def _draw(maps, before, arguments):
         ]
     drawn = visualize.figure(
         [*before, *maps],
-        style=arguments.style,
-        top=arguments.top,
+        style=arguments.style or "both",
+        top=arguments.top or 20,
         titles=titles,
     )
     saving.save(drawn, arguments.output, "--output")

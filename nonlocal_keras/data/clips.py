@@ -17,6 +17,30 @@ from nonlocal_keras.data import views
 from nonlocal_keras.data.video_file import VideoError
 
 
+def frame_rate(path, spec):
+    """Returns the frame rate of a video, for clips that count time.
+
+    Args:
+        path: String or path of a video file.
+        spec: A `ClipSpec`.
+
+    Returns:
+        Float, frames per second; `None` for clips that count frames.
+
+    Raises:
+        VideoError: If clips count time, and the file does not tell its rate.
+    """
+    if spec.fps is None:
+        return None
+    rate = decode.video_info(path).frame_rate
+    if not rate:
+        raise VideoError(
+            f"{path}: the file does not tell its frame rate, which clips "
+            f"that count time (fps={spec.fps}) need"
+        )
+    return rate
+
+
 class ClipReader:
     """Reads clips of a `VideoList`; skips, counts and names broken videos.
 
@@ -122,7 +146,7 @@ class ClipReader:
         spec = self.spec
         low, high = spec.short_side
         side = int(rng.integers(low, high + 1))
-        total, rate = self._count(path), self._rate(path)
+        total, rate = self._count(path), frame_rate(path, self.spec)
         clip = (spec.frames, spec.stride, total, rate and rate / spec.fps)
         start = sampling.random_start(rng, *clip)
         indices = sampling.clip_indices(start, *clip)
@@ -144,7 +168,7 @@ class ClipReader:
             spec.stride,
             total,
             spec.fps,
-            self._rate(path),
+            frame_rate(path, self.spec),
         )
         scaling = spec.scaling(nearest=views.rounds_to_nearest(rule))
         # All clips at once: the file is decoded in one pass.
@@ -164,18 +188,6 @@ class ClipReader:
     def _count(self, path):
         frames = self._cache.get((path, self.spec.scaling()))
         return decode.count_frames(path) if frames is None else len(frames)
-
-    def _rate(self, path):
-        """Returns the frame rate for clips that count time, else `None`."""
-        if self.spec.fps is None:
-            return None
-        rate = decode.video_info(path).frame_rate
-        if not rate:
-            raise VideoError(
-                f"{path}: the file does not tell its frame rate, which clips "
-                f"that count time (fps={self.spec.fps}) need"
-            )
-        return rate
 
     def _read(self, path, indices, total, scaling):
         frames = self._cache.get((path, scaling))

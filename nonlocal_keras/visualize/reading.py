@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from nonlocal_keras.data import ClipSpec
+from nonlocal_keras.data import clips
 from nonlocal_keras.data import decode
 from nonlocal_keras.data import sampling
 from nonlocal_keras.data import views
@@ -65,7 +66,15 @@ def read_clip(path, model, frame=None, pixels=None, size=None):
     path, shape = os.fspath(path), _input_shape(model)
     first = takes_channels_first(model)
     preprocessing = getattr(model, "preprocessing", None)
-    if path.lower().endswith(".npy"):
+    is_array = path.lower().endswith(".npy")
+    asked = pixels is not None or size is not None
+    if asked and (is_array or len(shape) != 4):
+        raise ValueError(
+            "`pixels` and `size` are for images; arrays are taken as they are, "
+            "and a model of clips takes them from its preprocessing. "
+            f"Received: pixels={pixels!r}, size={size}"
+        )
+    if is_array:
         return _read_array(path, shape, first)
     if len(shape) < 4:
         raise ValueError(
@@ -74,11 +83,6 @@ def read_clip(path, model, frame=None, pixels=None, size=None):
         )
     if len(shape) == 4:
         return _read_image(path, shape, first, pixels, size)
-    if pixels is not None or size is not None:
-        raise ValueError(
-            "`pixels` and `size` are for images; a model of clips takes them "
-            f"from its preprocessing. Received: pixels={pixels!r}, size={size}"
-        )
     if preprocessing is None:
         raise ValueError(
             "`model` must know its preprocessing to take a video: set "
@@ -133,11 +137,7 @@ def _read_array(path, shape, first):
 
 def _read_video(path, spec, frame):
     info = decode.video_info(path)
-    if spec.fps is not None and not info.frame_rate:
-        raise ValueError(
-            f"{path}: the file does not tell its frame rate, which clips that "
-            f"count time (fps={spec.fps}) need"
-        )
+    rate = clips.frame_rate(path, spec)
     whole = isinstance(frame, int) and not isinstance(frame, bool)
     if frame is not None and not (whole and 0 <= frame < info.frames):
         raise ValueError(
@@ -145,7 +145,7 @@ def _read_video(path, spec, frame):
             f"{path}, whose frames go from 0 to {info.frames - 1}. Received: "
             f"{frame}"
         )
-    indices = _frames_of_clip(spec, info, frame)
+    indices = _frames_of_clip(spec, info.frames, rate, frame)
     width, height = spec.scaling()(info.width, info.height)
     ((top, left),) = sampling.crop_offsets(1, height, width, spec.size)
     pixels = decode.read_frames(path, indices, spec.scaling())
@@ -164,21 +164,18 @@ def _read_video(path, spec, frame):
     )
 
 
-def _frames_of_clip(spec, info, frame):
+def _frames_of_clip(spec, total, rate, frame):
     """Returns the numbers of the frames of a clip (frames,)."""
-    fps = spec.fps
     (middle,) = views.view_indices(
-        "vnl", 1, spec.frames, spec.stride, info.frames, fps, info.frame_rate
+        "vnl", 1, spec.frames, spec.stride, total, spec.fps, rate
     )
     spread = spec.stride is None  # Over the whole video.
     if frame is None or spread or middle.min() <= frame <= middle.max():
         return middle
-    ratio = None if fps is None else info.frame_rate / fps
+    ratio = rate and rate / spec.fps
     length = sampling.span(spec.frames, spec.stride, ratio)
-    start = int(min(frame, max(info.frames - length, 0)))
-    return sampling.clip_indices(
-        start, spec.frames, spec.stride, info.frames, ratio
-    )
+    start = int(min(frame, max(total - length, 0)))
+    return sampling.clip_indices(start, spec.frames, spec.stride, total, ratio)
 
 
 def _cut(frames, box, size):

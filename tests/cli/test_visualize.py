@@ -123,6 +123,8 @@ def test_a_sequence_model_takes_an_array(capsys, tmp_path):
         (["-o", "look.png", "--query", "9,9,9", "--index"], "'nonlocal_res3"),
         (["-o", "look.png", "--pixels", "tf"], "are for images"),
         (["-o", "look.gif", "--before", "m.keras"], "shows one map"),
+        (["-o", "look.gif", "--style", "heat"], "`--style` is for pictures"),
+        (["-o", "look.png", "--list-blocks"], "leave out -o"),
         (["-o", "none/look.png"], "in a folder that exists"),
         (["-o", "."], "`--output` must end in"),
         (["-o", "clip.mp4"], "must be another file than the input"),

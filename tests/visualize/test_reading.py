@@ -134,6 +134,8 @@ def test_an_array_is_taken_as_it_is(tmp_path):
     inputs = keras.Input((None, 4))
     model = keras.Model(inputs, NonLocal1D()(inputs))
     np.save(tmp_path / "a.npy", np.ones((7, 4)))
+    with pytest.raises(ValueError, match="arrays are taken as they are"):
+        visualize.read_clip(tmp_path / "a.npy", model, size=8)
     clip = visualize.read_clip(tmp_path / "a.npy", model)
     assert clip.inputs.shape == (1, 7, 4)
     assert clip.sizes == clip.source_size == (7,)
