@@ -7,6 +7,7 @@ from nonlocal_keras.convert.detector import Detector
 from nonlocal_keras.convert.name_map import ConversionError
 from nonlocal_keras.models.backbones.image_resnet import ImageResNet
 from nonlocal_keras.models.backbones.placement import published_placement
+from nonlocal_keras.models.detection import anchors
 from nonlocal_keras.models.detection.mask_rcnn import MaskRCNN
 
 BACKBONE = (
@@ -134,8 +135,8 @@ def make_detector_plan(detector, file, overrides):
 
 def _check_anchors(found, overrides):
     """Refuses anchors of another number than the file has outputs for."""
-    sizes = overrides.get("anchor_sizes", ((32,),))
-    ratios = overrides.get("aspect_ratios", (0.5, 1.0, 2.0))
+    sizes = overrides.get("anchor_sizes", anchors.SIZES)
+    ratios = overrides.get("aspect_ratios", anchors.ASPECT_RATIOS)
     number = len(sizes[0]) * len(ratios)
     if number != found:
         raise ConversionError(

@@ -3,6 +3,11 @@
 import numpy as np
 from keras import ops
 
+# Of the published detectors: one size per level, in pixels, and heights over
+# widths.
+SIZES = ((32,), (64,), (128,), (256,), (512,))
+ASPECT_RATIOS = (0.5, 1.0, 2.0)
+
 
 def base_anchors(sizes, aspect_ratios):
     """Returns the boxes of one position, around the origin.

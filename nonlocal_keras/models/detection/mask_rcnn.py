@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from nonlocal_keras.layers import arguments
+from nonlocal_keras.models.detection import anchors
 from nonlocal_keras.models.detection import config as configs
 from nonlocal_keras.models.detection import network
 from nonlocal_keras.models.detection import postprocessing
@@ -117,8 +118,8 @@ class MaskRCNN(keras.Model):
         mask_filters=(256,) * 4,
         mask_hidden=None,
         keypoint_filters=(512,) * 8,
-        anchor_sizes=((32,), (64,), (128,), (256,), (512,)),
-        aspect_ratios=(0.5, 1.0, 2.0),
+        anchor_sizes=anchors.SIZES,
+        aspect_ratios=anchors.ASPECT_RATIOS,
         pre_nms_top_n=1000,
         post_nms_top_n=1000,
         rpn_iou_threshold=0.7,
