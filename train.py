@@ -52,7 +52,7 @@ _STRATEGY = flags.DEFINE_enum(
 )
 _STEPS = flags.DEFINE_integer("steps", None, "Number of updates.")
 _BATCH_SIZE = flags.DEFINE_integer(
-    "batch_size", None, "Clips per update over all replicas."
+    "batch_size", None, "Clips or images per update over all replicas."
 )
 _LEARNING_RATE = flags.DEFINE_float(
     "learning_rate", None, "The highest learning rate."
@@ -120,7 +120,7 @@ class Sentences(logging.PythonFormatter):
         return f"{record.levelname.lower()}: {record.getMessage()}"
 
 
-def read_experiment():
+def read_recipe():
     """Returns the recipe with the changes that the flags make."""
     from nonlocal_keras.training import experiments
 
@@ -142,36 +142,34 @@ def read_experiment():
 def run(progress):
     from nonlocal_keras.training import checkpoints
 
-    experiment = read_experiment()
+    recipe = read_recipe()
     model_dir = pathlib.Path(_MODEL_DIR.value or f"runs/{_EXPERIMENT.value}")
     with checkpoints.lock(model_dir):
-        progress.model_dir, progress.experiment = model_dir, experiment
+        progress.model_dir, progress.recipe = model_dir, recipe
         progress.resume = _RESUME.value
-        compare(experiment, model_dir)
+        compare(recipe, model_dir)
 
 
-def compare(experiment, model_dir):
-    """Trains and tests the models of an experiment; registers the best."""
+def compare(recipe, model_dir):
+    """Trains and tests the models of a recipe; registers the best."""
     import zoo
-    from nonlocal_keras.evaluation import evaluate
-    from nonlocal_keras.training import inputs
-    from nonlocal_keras.training import records
+    from nonlocal_keras.training import experiments
     from nonlocal_keras.training import report
     from nonlocal_keras.training import strategies
-    from nonlocal_keras.training import video
 
     with silent_libraries():
+        job = experiments.find_job(recipe)
         strategy = strategies.make_strategy(_STRATEGY.value)
-        strategies.check_batch_size(strategy, experiment.batch_size)
+        strategies.check_batch_size(strategy, recipe.batch_size)
         # The processes that render start with libraries of their own.
-        training, validation, test = inputs.open_readers(
-            experiment, _DATA.value, say=print
+        training, validation, test = job.open_data(
+            recipe, _DATA.value, say=print
         )
     print(strategies.describe(strategy))
     rows, trained = [], {}
-    for name in experiment.models:
-        model, seconds = video.train(
-            experiment,
+    for name in recipe.models:
+        model, seconds = job.train(
+            recipe,
             name,
             strategy,
             training,
@@ -181,23 +179,18 @@ def compare(experiment, model_dir):
             say=print,
         )
         print(f"testing {name}")
-        result = evaluate(
-            model,
-            test,
-            experiment.test_clips,
-            experiment.test_crops,
-            progress=sys.stdout.isatty(),
+        rows.append(
+            job.test(recipe, name, model, test, seconds, sys.stdout.isatty())
         )
-        rows.append(report.make_row(name, model, result, seconds))
         trained[name] = model
     print("\n" + report.format_table(rows) + "\n")
     report.write_report(rows, model_dir)
-    for reader in (training, validation, test):
-        if reader.skipped:
-            print(f"skipped {len(reader.skipped)} broken videos, see the log")
-    best = max(rows, key=lambda row: row.top1)
-    record = records.register(
-        experiment, trained[best.model], best, test, typed_command()
+    for data in (training, validation, test):
+        if data.skipped:
+            print(f"skipped {len(data.skipped)} broken files, see the log")
+    best = max(rows, key=lambda row: row.score)
+    record = job.register(
+        recipe, trained[best.model], best, test, typed_command()
     )
     print(f"saved as {zoo.path(record.name)}")
     print(f'zoo.load("{record.name}") predicts the same')

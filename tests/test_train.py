@@ -77,7 +77,7 @@ def test_trains_compares_registers_and_loads_by_name(data, tmp_path):
         r'zoo.load\("(nl_)?c2d_tiny_longrange.local"\) predicts the same',
         output,
     )
-    assert "skipped 1 broken videos" in output
+    assert "skipped 1 broken files" in output
     described = "NL-C2D ResNet-14: 2 non-local blocks at res3[0] res4[0]"
     assert output.count(described) == 1
     # A person reads this: no start-up lines, renamed inputs, sharding times.

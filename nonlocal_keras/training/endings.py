@@ -31,14 +31,14 @@ class Progress:
     Attributes:
         model_dir: Path of the folder of the run, `None` before it is known.
             Defaults to `None`.
-        experiment: An `Experiment`, `None` before it is known. Defaults to
-            `None`.
+        recipe: A `nonlocal_keras.training.recipe.Recipe`, `None` before it
+            is known. Defaults to `None`.
         resume: Boolean, whether the run was started to go on. Defaults to
             `True`.
     """
 
     model_dir: pathlib.Path | None = None
-    experiment: object = None
+    recipe: object = None
     resume: bool = True
 
     def saved(self):
@@ -46,10 +46,10 @@ class Progress:
         if self.model_dir is None:
             return ""
         parts = []
-        for name in self.experiment.models:
+        for name in self.recipe.models:
             step = checkpoints.newest_step(self.model_dir / name)
             if step:
-                total = self.experiment.steps
+                total = self.recipe.steps
                 parts.append(f"{name} up to step {step} of {total}")
         if not parts:
             return ""
@@ -68,7 +68,7 @@ class Progress:
         return (
             f"{self.saved() or 'Nothing is saved'}. With the same settings it "
             "would come again: lower --learning_rate, which is "
-            f"{self.experiment.learning_rate:g}, and start over with "
+            f"{self.recipe.learning_rate:g}, and start over with "
             "--noresume"
         )
 

@@ -1,7 +1,7 @@
 """Trains any compiled model; a killed run goes on where it was.
 
-What is trained, on what and how it is validated is given; `training.video`
-gives it for classifiers of clips.
+What is trained, on what and how it is validated is given by the `job.py`
+of a task.
 """
 
 import math

@@ -3,11 +3,11 @@
 import keras
 
 
-def make_optimizer(experiment):
+def make_optimizer(recipe):
     """Returns the optimizer of a recipe.
 
     Args:
-        experiment: A `nonlocal_keras.training.experiments.Experiment`.
+        recipe: A `nonlocal_keras.training.recipe.Recipe`.
 
     Returns:
         A `keras.optimizers.Optimizer`.
@@ -15,27 +15,25 @@ def make_optimizer(experiment):
     Raises:
         ValueError: For an unknown optimizer, or a warm-up without cosine.
     """
-    rate = _make_schedule(experiment)
-    if experiment.optimizer == "sgd":
+    rate = _make_schedule(recipe)
+    if recipe.optimizer == "sgd":
         return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True)
-    if experiment.optimizer != "adamw":
+    if recipe.optimizer != "adamw":
         raise ValueError(
             "`optimizer` must be 'sgd' or 'adamw'. "
-            f"Received: optimizer={experiment.optimizer!r}"
+            f"Received: optimizer={recipe.optimizer!r}"
         )
-    optimizer = keras.optimizers.AdamW(
-        rate, weight_decay=experiment.weight_decay
-    )
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
 
 
-def _make_schedule(experiment):
-    rate, warmup = experiment.learning_rate, experiment.warmup_steps
-    if experiment.schedule == "cosine":
+def _make_schedule(recipe):
+    rate, warmup = recipe.learning_rate, recipe.warmup_steps
+    if recipe.schedule == "cosine":
         return keras.optimizers.schedules.CosineDecay(
             0.0 if warmup else rate,
-            max(experiment.steps - warmup, 1),
+            max(recipe.steps - warmup, 1),
             warmup_target=rate if warmup else None,
             warmup_steps=warmup,
         )
@@ -45,6 +43,6 @@ def _make_schedule(experiment):
             f"Received: warmup_steps={warmup}"
         )
     return keras.optimizers.schedules.PiecewiseConstantDecay(
-        [int(part * experiment.steps) for part in experiment.schedule],
-        [rate * 0.1**i for i in range(len(experiment.schedule) + 1)],
+        [int(part * recipe.steps) for part in recipe.schedule],
+        [rate * 0.1**i for i in range(len(recipe.schedule) + 1)],
     )

@@ -1,23 +1,20 @@
-"""What the folder of a run remembers: its settings, classes and videos.
+"""What the folder of a run remembers: its settings, classes and data.
 
 A run goes on from its newest checkpoint only with all three as they were.
 Renaming one class folder would otherwise continue the weights under shifted
 classes, and nothing would look wrong.
 """
 
-import collections
 import dataclasses
-import hashlib
 import itertools
 import json
-import os
 
 from absl import logging
 
 from nonlocal_keras import partial
 from nonlocal_keras.training import checkpoints
 
-_SETTINGS, _VIDEOS = "experiment.json", "videos.json"
+_SETTINGS = "experiment.json"
 _WAYS_OUT = (
     "Choose another model_dir, or start over with --noresume (resume=False), "
     "which puts the run that is there aside"
@@ -26,21 +23,26 @@ _WAYS_OUT = (
 
 def claim(
     directory,
-    experiment,
-    training,
-    validation=None,
+    recipe,
+    noun,
+    classes,
+    splits,
     resume=True,
     say=logging.info,
 ):
-    """Makes a folder the run of an experiment on certain videos.
+    """Makes a folder the run of a recipe on certain data.
 
     A folder without checkpoints is taken. One with checkpoints is compared.
 
     Args:
         directory: Path of the folder, made if missing.
-        experiment: An `Experiment`.
-        training: A `nonlocal_keras.data.VideoList`.
-        validation: A `nonlocal_keras.data.VideoList`. Defaults to `None`.
+        recipe: A `nonlocal_keras.training.recipe.Recipe`.
+        noun: String, what the data are, `"videos"` or the like, and the name
+            of the file that remembers them.
+        classes: Sequence of strings.
+        splits: Dictionary of `"train"` and the like to a dictionary of the
+            name of a class to what tells whether its data have changed: a
+            list of their number and a digest.
         resume: Boolean. With `False` a run that is there is renamed to
             `NAME.old-1`, `NAME.old-2` and so on, and a new one begins.
             Defaults to `True`.
@@ -49,27 +51,20 @@ def claim(
 
     Raises:
         ValueError: If the folder holds a run of other settings, classes or
-            videos; the message says what differs.
+            data; the message says what differs.
     """
-    settings = dataclasses.asdict(experiment)
-    lists = {"train": training, "val": validation}
-    videos = {
-        "classes": list(training.classes),
-        "splits": {
-            name: describe(videos)
-            for name, videos in lists.items()
-            if videos is not None
-        },
-    }
+    settings = dataclasses.asdict(recipe)
+    data = {"classes": list(classes), "splits": splits}
+    data_file = directory / f"{noun}.json"
     # As JSON gives them back: tuples become lists.
-    settings, videos = (json.loads(json.dumps(x)) for x in (settings, videos))
+    settings, data = (json.loads(json.dumps(x)) for x in (settings, data))
     if not resume and checkpoints.checkpoints(directory):
         aside = _put_aside(directory)
         say(f"starting over; the earlier run lies in {aside} now")
     directory.mkdir(parents=True, exist_ok=True)
     if not checkpoints.checkpoints(directory):
         _write(directory / _SETTINGS, settings)
-        _write(directory / _VIDEOS, videos)
+        _write(data_file, data)
         return
     changes = _changed_settings(_read(directory / _SETTINGS), settings)
     if changes:
@@ -77,41 +72,12 @@ def claim(
             f"`model_dir` holds a run with other settings, {directory}: "
             f"{'; '.join(changes)}. Repeat its settings. {_WAYS_OUT}"
         )
-    changes = _changed_videos(_read(directory / _VIDEOS), videos)
+    changes = _changed_data(data_file, data, noun)
     if changes:
         raise ValueError(
-            f"`model_dir` holds a run on other videos, {directory}: "
+            f"`model_dir` holds a run on other {noun}, {directory}: "
             f"{'; '.join(changes)}. Put them back. {_WAYS_OUT}"
         )
-
-
-def describe(videos):
-    """Describes a list of videos: small, and enough to say what changed.
-
-    Args:
-        videos: A `nonlocal_keras.data.VideoList`.
-
-    Returns:
-        Dictionary of class name to the number of its videos and a digest of
-        their paths, relative to the root of the list: data that moved are the
-        same data.
-    """
-    paths = collections.defaultdict(list)
-    for path, label in zip(videos.paths, videos.labels):
-        paths[videos.classes[label]].append(_relative(path, videos.root))
-    return {
-        name: [len(mine), _digest(mine)] for name, mine in sorted(paths.items())
-    }
-
-
-def _digest(paths):
-    # Names of files need not be text.
-    return hashlib.sha256(os.fsencode("\n".join(paths))).hexdigest()
-
-
-def _relative(path, root):
-    relative = os.path.relpath(path, root) if root else path
-    return path if relative.startswith(os.pardir) else relative
 
 
 def _put_aside(directory):
@@ -144,9 +110,10 @@ def _changed_settings(old, new):
     ]
 
 
-def _changed_videos(old, new):
+def _changed_data(path, new, noun):
+    old = _read(path)
     if old is None:
-        return [f"{_VIDEOS} is missing or damaged"]
+        return [f"{path.name} is missing or damaged"]
     changes = []
     there, now = old["classes"], new["classes"]
     gone = [name for name in there if name not in now]
@@ -169,7 +136,7 @@ def _changed_videos(old, new):
         ]
         if different:
             changes.append(
-                f"videos of {split} in {len(different)} classes: "
+                f"{noun} of {split} in {len(different)} classes: "
                 + ", ".join(different[:5])
             )
     return changes

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from nonlocal_keras.training import experiments
 from nonlocal_keras.training import optimizers
 from nonlocal_keras.training import strategies
-from nonlocal_keras.training import video
+from nonlocal_keras.training.video.classifier import build_model
 
 
 def longrange():
@@ -138,7 +138,7 @@ def test_weight_decay_of_sgd_is_l2_on_kernels():
     experiment = longrange().override(
         {"optimizer": "sgd", "schedule": "(0.5,)", "warmup_steps": 0}
     )
-    model = video.build_model(experiment, "nl_c2d_tiny", classes=8)
+    model = build_model(experiment, "nl_c2d_tiny", classes=8)
     conv = model.backbone.get_layer("conv1")
     assert float(conv.kernel_regularizer.l2) == pytest.approx(0.005)
     block = model.backbone.get_layer("nonlocal_res3_0")
@@ -162,6 +162,6 @@ def test_a_missing_tpu_is_said():
 
 def test_dtype_of_predictions_is_float32_under_mixed_precision():
     keras.config.set_dtype_policy("mixed_bfloat16")
-    model = video.build_model(longrange(), "nl_c2d_tiny", classes=8)
+    model = build_model(longrange(), "nl_c2d_tiny", classes=8)
     assert model.outputs[0].dtype == "float32"
     assert model.backbone.get_layer("conv1").compute_dtype == "bfloat16"

@@ -9,7 +9,8 @@ import pytest
 from nonlocal_keras import data
 from nonlocal_keras.training import experiments
 from nonlocal_keras.training import run_folder
-from nonlocal_keras.training import video
+from nonlocal_keras.training.video import job
+from nonlocal_keras.training.video.contents import describe
 from tests.support import videos
 
 SMALL = experiments.get_experiment("small")
@@ -24,8 +25,20 @@ def root(tmp_path):
 
 
 def claim(folder, root, experiment=SMALL, **options):
-    videos = data.list_videos(root)
-    run_folder.claim(folder, experiment, videos, videos, say=print, **options)
+    claim_list(folder, data.list_videos(root), experiment, **options)
+
+
+def claim_list(folder, videos, experiment=SMALL, **options):
+    splits = {"train": describe(videos), "val": describe(videos)}
+    run_folder.claim(
+        folder,
+        experiment,
+        "videos",
+        videos.classes,
+        splits,
+        say=print,
+        **options,
+    )
 
 
 @pytest.fixture
@@ -88,13 +101,13 @@ def test_training_asks_the_folder_before_it_builds_a_model(run, root):
     (root / "jump").rename(root / "zjump")
     reader = types.SimpleNamespace(videos=data.list_videos(root))
     with pytest.raises(ValueError, match="other videos.*'zjump'"):
-        video.train(SMALL, run.name, None, reader, reader, run.parent)
+        job.train(SMALL, run.name, None, reader, reader, run.parent)
 
 
 def test_another_order_of_classes_is_refused(run, root):
     videos = data.list_videos(root, ("walk", "run", "jump"))
     with pytest.raises(ValueError, match="another order of classes"):
-        run_folder.claim(run, SMALL, videos, videos)
+        claim_list(run, videos)
 
 
 def test_another_video_is_refused_with_its_class(run, root):

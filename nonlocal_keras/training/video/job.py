@@ -6,7 +6,6 @@ import time
 import keras
 from absl import logging
 
-from nonlocal_keras import models
 from nonlocal_keras.data import dataset
 from nonlocal_keras.evaluation.accuracy import compile_predict
 from nonlocal_keras.evaluation.accuracy import evaluate
@@ -15,10 +14,17 @@ from nonlocal_keras.training import loop
 from nonlocal_keras.training import optimizers
 from nonlocal_keras.training import run_folder
 from nonlocal_keras.training import strategies
+from nonlocal_keras.training.video.classifier import build_model
+from nonlocal_keras.training.video.contents import describe
+from nonlocal_keras.training.video.inputs import open_data
+from nonlocal_keras.training.video.records import register
+from nonlocal_keras.training.video.row import make_row
+
+__all__ = ["open_data", "register", "test", "train"]
 
 
 def train(
-    experiment,
+    recipe,
     name,
     strategy,
     training,
@@ -30,8 +36,8 @@ def train(
     """Trains one model and returns it with the final weights.
 
     Args:
-        experiment: A `nonlocal_keras.training.experiments.Experiment`.
-        name: String, one of `experiment.models`.
+        recipe: A `nonlocal_keras.training.video.recipes.VideoRecipe`.
+        name: String, one of `recipe.models`.
         strategy: A `tf.distribute.Strategy`.
         training: A `nonlocal_keras.data.ClipReader`.
         validation: A `nonlocal_keras.data.ClipReader`, or `None`.
@@ -51,19 +57,25 @@ def train(
             The checkpoints before that are kept.
     """
     directory = pathlib.Path(model_dir) / name
+    lists = {"train": training, "val": validation}
     run_folder.claim(
         directory,
-        experiment,
-        training.videos,
-        validation and validation.videos,
+        recipe,
+        "videos",
+        training.videos.classes,
+        {
+            split: describe(reader.videos)
+            for split, reader in lists.items()
+            if reader is not None
+        },
         resume,
         say,
     )
-    keras.utils.set_random_seed(experiment.seed)
+    keras.utils.set_random_seed(recipe.seed)
     start = time.monotonic()
     with strategy.scope():
         model = build_model(
-            experiment,
+            recipe,
             name,
             len(training.videos.classes),
             synchronized=strategies.count_replicas(strategy) > 1,
@@ -71,7 +83,7 @@ def train(
         # The loss is taken from logits: exact where probabilities saturate.
         trainee = model.logits
         trainee.compile(
-            optimizer=optimizers.make_optimizer(experiment),
+            optimizer=optimizers.make_optimizer(recipe),
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             metrics=[keras.metrics.SparseCategoricalAccuracy(name="top1")],
             # Replicas of a compiled step fail under MirroredStrategy.
@@ -82,11 +94,11 @@ def train(
         name,
         trainee,
         lambda done: dataset.training_dataset(
-            training, experiment.batch_size, start_step=done
+            training, recipe.batch_size, start_step=done
         ),
         directory,
-        experiment.steps,
-        experiment.epochs,
+        recipe.steps,
+        recipe.epochs,
         strategy,
         validation and Validation(validation),
         say,
@@ -94,33 +106,24 @@ def train(
     return model, time.monotonic() - start
 
 
-def build_model(experiment, name, classes, synchronized=False):
-    """Returns the classifier of an experiment with new weights.
+def test(recipe, name, model, test, seconds, progress=False):
+    """Measures a trained model.
 
     Args:
-        experiment: An `Experiment`.
-        name: String, a name for `nonlocal_keras.models.from_name`.
-        classes: Integer, the number of classes.
-        synchronized: Boolean, whether replicas share batch statistics.
-            Defaults to `False`.
+        recipe: A `nonlocal_keras.training.video.recipes.VideoRecipe`.
+        name: String, one of `recipe.models`.
+        model: A `nonlocal_keras.models.VideoClassifier`.
+        test: A `nonlocal_keras.data.ClipReader`.
+        seconds: Float, duration of the training.
+        progress: Boolean, whether a bar is shown. Defaults to `False`.
 
     Returns:
-        A `nonlocal_keras.models.VideoClassifier`.
+        A `nonlocal_keras.training.video.row.Row`.
     """
-    spec = experiment.clip_spec
-    l2 = None
-    if experiment.optimizer == "sgd" and experiment.weight_decay:
-        l2 = keras.regularizers.L2(experiment.weight_decay / 2)
-    backbone = models.from_name(
-        name,
-        family=experiment.family,
-        input_shape=(spec.frames, spec.size, spec.size, 3),
-        synchronized=synchronized,
-        kernel_regularizer=l2,
+    result = evaluate(
+        model, test, recipe.test_clips, recipe.test_crops, progress=progress
     )
-    return models.VideoClassifier(
-        backbone, classes, dropout=experiment.dropout, name=name
-    )
+    return make_row(name, model, result, seconds)
 
 
 class Validation(keras.callbacks.Callback):

@@ -4,19 +4,19 @@ import keras
 import numpy as np
 
 import zoo
-from nonlocal_keras.training import video
+from nonlocal_keras.training.video.classifier import build_model
 
 # Most that a probability may differ in the model that the zoo loads.
 TOLERANCE = 1e-5
 
 
-def register(experiment, model, row, test, command):
+def register(recipe, model, row, test, command):
     """Puts a trained model into the zoo of the user and loads it by name.
 
     Args:
-        experiment: A `nonlocal_keras.training.experiments.Experiment`.
+        recipe: A `nonlocal_keras.training.video.recipes.VideoRecipe`.
         model: The trained `nonlocal_keras.models.VideoClassifier`.
-        row: The `nonlocal_keras.training.report.Row` of the model.
+        row: The `nonlocal_keras.training.video.row.Row` of the model.
         test: The `nonlocal_keras.data.ClipReader` of its test.
         command: String, the command that trains it.
 
@@ -27,13 +27,13 @@ def register(experiment, model, row, test, command):
         RuntimeError: If the model that the zoo loads predicts otherwise.
     """
     # Synchronized statistics are for training; other backends refuse them.
-    single = video.build_model(experiment, row.model, model.num_classes)
+    single = build_model(recipe, row.model, model.num_classes)
     single.set_weights(model.get_weights())
     record = zoo.register(
-        single, make_record(experiment, row, test.videos.classes, command)
+        single, make_record(recipe, row, test.videos.classes, command)
     )
     loaded = zoo.load(record.name)
-    clip = experiment.clip_spec.normalize(_first_views(test))
+    clip = recipe.clip_spec.normalize(_first_views(test))
     predicted, expected = (
         keras.ops.convert_to_numpy(m(clip)) for m in (loaded, model)
     )
@@ -46,21 +46,21 @@ def register(experiment, model, row, test, command):
     return record
 
 
-def make_record(experiment, row, classes, command):
+def make_record(recipe, row, classes, command):
     """Returns the record of a trained model.
 
     Args:
-        experiment: A `nonlocal_keras.training.experiments.Experiment`.
-        row: The `nonlocal_keras.training.report.Row` of the model.
+        recipe: A `nonlocal_keras.training.video.recipes.VideoRecipe`.
+        row: The `nonlocal_keras.training.video.row.Row` of the model.
         classes: Tuple of strings, the names of the classes.
         command: String, the command that trains it.
 
     Returns:
         Dictionary of the fields that `zoo.register` takes.
     """
-    spec = experiment.clip_spec
+    spec = recipe.clip_spec
     return {
-        "name": f"{row.model}_{experiment.dataset}.local",
+        "name": f"{row.model}_{recipe.dataset}.local",
         "description": row.description,
         "source": "trained by train.py of nonlocal-keras",
         "license": "Apache-2.0",
@@ -68,15 +68,15 @@ def make_record(experiment, row, classes, command):
         "macs": row.macs,
         "input": {**spec.to_config(), "channels": "RGB"},
         "views": {
-            "clips": experiment.test_clips,
-            "crops": experiment.test_crops,
+            "clips": recipe.test_clips,
+            "crops": recipe.test_crops,
             "size": spec.size,
             "window": None,
             "average": "probabilities",
         },
         "labels": classes,
         "metrics": {
-            "dataset": experiment.dataset,
+            "dataset": recipe.dataset,
             "top1": row.top1,
             "interval": list(row.interval),
             "videos": row.videos,

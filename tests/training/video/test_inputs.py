@@ -3,7 +3,7 @@
 import pytest
 
 from nonlocal_keras.training import experiments
-from nonlocal_keras.training import inputs
+from nonlocal_keras.training.video import inputs
 from tests.support import videos
 
 TINY = experiments.get_experiment("small").override(
@@ -20,7 +20,7 @@ def root(tmp_path):
 
 def test_a_table_says_what_was_found(root, capsys):
     (root / "train" / "run" / "1.mp4").unlink()
-    train, validation, test = inputs.open_readers(TINY, root, say=print)
+    train, validation, test = inputs.open_data(TINY, root, say=print)
     assert [len(r.videos) for r in (train, validation, test)] == [3, 4, 4]
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "| split | videos | classes | fewest | missing | from |"
@@ -30,14 +30,14 @@ def test_a_table_says_what_was_found(root, capsys):
 def test_names_that_are_no_text_are_shown_escaped(root, capsys):
     for split in ("train", "val", "test"):
         (root / split / "run").rename(root / split / "r\udce9\n")
-    inputs.open_readers(TINY, root, say=print)
+    inputs.open_data(TINY, root, say=print)
     assert "| 2 r\\udce9\\n | 0 |" in capsys.readouterr().out
 
 
 def test_missing_files_are_in_the_table(root, capsys):
     text = "test/run/0.mp4,run\ntest/walk/0.mp4,walk\ngone.mp4,walk\n"
     (root / "test.csv").write_text(text)
-    inputs.open_readers(TINY, root, say=print)
+    inputs.open_data(TINY, root, say=print)
     assert "| test | 2 | 2 of 2 | 1 run | 1 |" in capsys.readouterr().out
 
 
@@ -46,7 +46,7 @@ def test_a_split_without_a_readable_video_is_said_by_name(root, split):
     for path in (root / split).glob("*/*.mp4"):
         path.write_bytes(b"x" * 100)
     with pytest.raises(ValueError, match=f"(?i){split}, .*not one of the 4"):
-        inputs.open_readers(TINY, root)
+        inputs.open_data(TINY, root)
 
 
 class FirstFramesOnly(inputs.data.ClipReader):
@@ -61,7 +61,7 @@ def test_one_clip_of_each_split_is_read_before_the_run(root, monkeypatch):
     monkeypatch.setattr(inputs.data, "ClipReader", FirstFramesOnly)
     words = "train, .*not one of the 4 videos gives a clip.*breaks off"
     with pytest.raises(ValueError, match=words):
-        inputs.open_readers(TINY, root)
+        inputs.open_data(TINY, root)
 
 
 def test_the_benchmark_is_never_rendered_into_the_folder_of_a_user(
@@ -70,11 +70,11 @@ def test_the_benchmark_is_never_rendered_into_the_folder_of_a_user(
     before = sorted(root.rglob("*"))
     experiment = experiments.get_experiment("longrange")
     with pytest.raises(ValueError, match="--experiment=small --data="):
-        inputs.open_readers(experiment, root, say=print)
+        inputs.open_data(experiment, root, say=print)
     assert sorted(root.rglob("*")) == before
     assert "rendering" not in capsys.readouterr().out
 
 
 def test_an_experiment_without_data_asks_for_them():
     with pytest.raises(ValueError, match="`data` must name the folder of"):
-        inputs.open_readers(TINY)
+        inputs.open_data(TINY)

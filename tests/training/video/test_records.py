@@ -3,10 +3,10 @@
 import zoo
 from nonlocal_keras import data
 from nonlocal_keras.training import experiments
-from nonlocal_keras.training import records
-from nonlocal_keras.training import report
+from nonlocal_keras.training.video import records
+from nonlocal_keras.training.video import row
 
-ROW = report.Row(
+ROW = row.Row(
     model="nl_c2d_tiny",
     description="NL-C2D ResNet-14",
     parameters=380_414,

@@ -11,13 +11,13 @@ from nonlocal_keras.data import longrange
 from nonlocal_keras.data import splits
 
 
-def open_readers(experiment, folder=None, say=logging.info):
-    """Opens the training, validation and test videos of an experiment.
+def open_data(recipe, folder=None, say=logging.info):
+    """Opens the training, validation and test videos of a recipe.
 
     Args:
-        experiment: A `nonlocal_keras.training.experiments.Experiment`.
+        recipe: A `nonlocal_keras.training.video.recipes.VideoRecipe`.
         folder: String, the videos of the user, see
-            `nonlocal_keras.data.splits.open_splits`; for an experiment that
+            `nonlocal_keras.data.splits.open_splits`; for a recipe that
             renders its videos the place for them, where `None` is
             `data/{dataset}`. Defaults to `None`.
         say: Function that shows a text to the user. Defaults to the log.
@@ -26,32 +26,32 @@ def open_readers(experiment, folder=None, say=logging.info):
         A list of three `nonlocal_keras.data.ClipReader`.
 
     Raises:
-        ValueError: If the folder is not what the experiment needs, or not one
+        ValueError: If the folder is not what the recipe needs, or not one
             video of a split can be read.
     """
-    if experiment.render_sizes:
-        root = pathlib.Path(folder or f"data/{experiment.dataset}")
+    if recipe.render_sizes:
+        root = pathlib.Path(folder or f"data/{recipe.dataset}")
         longrange.require_own(root)
-        say(f"rendering {sum(experiment.render_sizes)} videos into {root}")
+        say(f"rendering {sum(recipe.render_sizes)} videos into {root}")
         longrange.render(
-            root, dict(zip(("train", "val", "test"), experiment.render_sizes))
+            root, dict(zip(("train", "val", "test"), recipe.render_sizes))
         )
     elif folder is None:
         raise ValueError(
-            f"`data` must name the folder of {experiment.dataset}: the "
+            f"`data` must name the folder of {recipe.dataset}: the "
             "experiment has no data of its own. Add --data=FOLDER"
         )
     else:
         root = folder
-    found, note = splits.open_splits(root, experiment.seed)
-    if not experiment.render_sizes:
+    found, note = splits.open_splits(root, recipe.seed)
+    if not recipe.render_sizes:
         say(format_table(found))
         if note:
             say(f"\n{terminal.escaped(note)}.")
     # The test videos are read once: memory is for the others.
     rooms = {"train": 0.8, "val": 0.2, "test": 0.0}
     return [
-        _open(found[name], name, experiment, int(part * experiment.cache_bytes))
+        _open(found[name], name, recipe, int(part * recipe.cache_bytes))
         for name, part in rooms.items()
     ]
 
@@ -85,11 +85,11 @@ def format_table(found):
     return "\n".join(lines)
 
 
-def _open(split, name, experiment, cache_bytes):
+def _open(split, name, recipe, cache_bytes):
     """Opens a split and reads one video, before the work of a run is lost."""
     try:
         reader = data.ClipReader(
-            split.videos, experiment.clip_spec, experiment.seed, cache_bytes
+            split.videos, recipe.clip_spec, recipe.seed, cache_bytes
         )
     except ValueError as error:
         raise ValueError(f"{name}, {split.source}: {error}") from error
