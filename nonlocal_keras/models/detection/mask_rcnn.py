@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from nonlocal_keras.images import batches
 from nonlocal_keras.layers import arguments
 from nonlocal_keras.models.detection import anchors
 from nonlocal_keras.models.detection import config as configs
@@ -219,7 +220,7 @@ class MaskRCNN(keras.Model):
         Raises:
             ValueError: If an image is of another type or shape.
         """
-        images, sizes = preprocessing.preprocess(
+        images, sizes = batches.to_batch(
             preprocessing.check_images(images),
             self._config["min_size"],
             self._config["max_size"],
@@ -266,11 +267,11 @@ class MaskRCNN(keras.Model):
         images = preprocessing.check_images(images)
         size = len(images) if batch_size is None else batch_size
         arguments.check_positive_int("batch_size", size)
-        batches = [
+        found = [
             self._predict_batch(images[start : start + size], mask_threshold)
             for start in range(0, len(images), size)
         ]
-        return postprocessing.join(batches)
+        return postprocessing.join(found)
 
     def _predict_batch(self, images, mask_threshold):
         inputs = self.preprocess(images)

@@ -5,9 +5,9 @@ On the host, in NumPy: what comes out has the size of each image.
 
 import numpy as np
 
+from nonlocal_keras.images.interpolation import cubic_matrix
+from nonlocal_keras.images.interpolation import linear_matrix
 from nonlocal_keras.models.detection.detections import PADDING
-from nonlocal_keras.models.detection.interpolation import cubic_matrix
-from nonlocal_keras.models.detection.interpolation import linear_matrix
 
 
 def postprocess(outputs, sizes, original_sizes, mask_threshold=None):

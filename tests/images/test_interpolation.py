@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nonlocal_keras.models.detection import interpolation
+from nonlocal_keras.images import interpolation
 
 RNG = np.random.default_rng(0)
 
