@@ -40,7 +40,8 @@ class Feed:
         compute: Function from the number of an item to a tuple of arrays,
             called by several threads at once.
         item: Tuple of `tf.TensorSpec`, of one item.
-        batch_size: Integer, items per batch.
+        batch_size: Integer, items per batch. `None` if each item is a whole
+            batch, whose shape may be unknown in part. Defaults to `None`.
         first: Integer, number of the first item. Defaults to `0`.
         steps: Integer, number of batches. `None` for no end. Defaults to
             `None`.
@@ -50,15 +51,21 @@ class Feed:
             an error of TensorFlow that quotes it.
     """
 
-    def __init__(self, compute, item, batch_size, first=0, steps=None):
+    def __init__(
+        self, compute, item, batch_size=None, first=0, steps=None
+    ):
         import tensorflow as tf
 
         self.compute, self.errors = compute, []
-        self.batch_size, self.first, self.steps = batch_size, first, steps
-        self.specs = [
-            tf.TensorSpec((batch_size, *spec.shape), spec.dtype)
-            for spec in item
-        ]
+        self.stacked = batch_size is not None
+        self.items = batch_size if self.stacked else 1
+        self.first, self.steps = first, steps
+        self.specs = list(item)
+        if self.stacked:
+            self.specs = [
+                tf.TensorSpec((batch_size, *spec.shape), spec.dtype)
+                for spec in item
+            ]
 
     def dataset(self):
         """Returns the batches as a `tf.data.Dataset`."""
@@ -137,12 +144,11 @@ def _welcome(feed, door):
     import tensorflow as tf
 
     types = [*(spec.dtype for spec in feed.specs), tf.string]
-    shapes = [*(spec.shape for spec in feed.specs), ()]
     waiting = None
     with tf.device("CPU:0"):
         try:
             while True:
-                channel = tf.queue.FIFOQueue(1, types, shapes)
+                channel = tf.queue.FIFOQueue(1, types)
                 # Returns when an iterator has taken the queue before.
                 door.enqueue(channel.queue_ref)
                 if waiting is not None:
@@ -226,8 +232,8 @@ class _Producer(threading.Thread):
         steps = itertools.count() if feed.steps is None else range(feed.steps)
         for step in steps:
             batch = _Batch(feed)
-            first = feed.first + step * feed.batch_size
-            for place in range(feed.batch_size):
+            first = feed.first + step * feed.items
+            for place in range(feed.items):
                 tasks.put((batch, place, first + place))
             pending.append(batch)
             if len(pending) > _AHEAD:
@@ -236,7 +242,7 @@ class _Producer(threading.Thread):
             yield self._finished(batch)
 
     def _finished(self, batch):
-        for _ in range(self.feed.batch_size):
+        for _ in range(self.feed.items):
             while not batch.done.acquire(timeout=_PATIENCE):
                 if self.stopped.is_set() or self.channel.is_closed():
                     raise _GoneError
@@ -249,9 +255,10 @@ class _Batch:
     """Arrays that several threads fill, item by item."""
 
     def __init__(self, feed):
-        self.compute = feed.compute
+        self.compute, self.stacked = feed.compute, feed.stacked
+        # Where the length of an axis is unknown, it is 0 until it is filled.
         self.arrays = [
-            np.zeros(spec.shape, spec.dtype.as_numpy_dtype)
+            np.zeros([n or 0 for n in spec.shape], spec.dtype.as_numpy_dtype)
             for spec in feed.specs
         ]
         self.error, self.done = None, threading.Semaphore(0)
@@ -259,8 +266,11 @@ class _Batch:
     def fill(self, place, number):
         try:
             item = self.compute(number)
-            for array, value in zip(self.arrays, item, strict=True):
-                array[place] = value
+            if self.stacked:
+                for array, value in zip(self.arrays, item, strict=True):
+                    array[place] = value
+            else:
+                self.arrays = list(item)
         except BaseException as error:
             self.error = error
         self.done.release()

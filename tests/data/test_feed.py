@@ -111,6 +111,26 @@ def test_an_item_of_another_shape_is_an_error():
         next(iterator)
 
 
+def growing(number):
+    return (np.full((2, number), number, "float32"),)
+
+
+def test_items_that_are_whole_batches_have_shapes_of_their_own():
+    spec = tf.TensorSpec((2, None), tf.float32)
+    dataset = feed.Feed(growing, (spec,), first=3, steps=2).dataset()
+    assert dataset.element_spec == (spec,)
+    found = [x for (x,) in dataset.as_numpy_iterator()]
+    np.testing.assert_array_equal(found[0], np.full((2, 3), 3))
+    np.testing.assert_array_equal(found[1], np.full((2, 4), 4))
+
+
+def test_a_whole_batch_of_another_shape_is_an_error():
+    spec = tf.TensorSpec((3, None), tf.float32)
+    iterator = iter(feed.Feed(growing, (spec,), first=1).dataset())
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        next(iterator)
+
+
 def test_threads_end_with_the_iterator_and_the_dataset():
     before = threading.active_count()
     dataset = make(double)
