@@ -3,11 +3,14 @@ from nonlocal_keras.data.clips import ClipReader
 from nonlocal_keras.data.coco_file import read_coco
 from nonlocal_keras.data.coco_records import read_records
 from nonlocal_keras.data.coco_records import write_records
+from nonlocal_keras.data.dataset import detection_dataset
 from nonlocal_keras.data.dataset import training_dataset
 from nonlocal_keras.data.decode import VideoInfo
 from nonlocal_keras.data.decode import count_frames
 from nonlocal_keras.data.decode import read_frames
 from nonlocal_keras.data.decode import video_info
+from nonlocal_keras.data.detection_reader import DetectionReader
+from nonlocal_keras.data.detection_spec import DetectionSpec
 from nonlocal_keras.data.image_file import ImageError
 from nonlocal_keras.data.image_file import read_image
 from nonlocal_keras.data.sampling import clip_indices
@@ -23,6 +26,8 @@ from nonlocal_keras.data.views import view_indices
 __all__ = [
     "ClipReader",
     "ClipSpec",
+    "DetectionReader",
+    "DetectionSpec",
     "ImageError",
     "VIEW_RULES",
     "VideoError",
@@ -31,6 +36,7 @@ __all__ = [
     "clip_indices",
     "count_frames",
     "crop_offsets",
+    "detection_dataset",
     "list_videos",
     "random_start",
     "read_coco",

@@ -51,9 +51,7 @@ class Feed:
             an error of TensorFlow that quotes it.
     """
 
-    def __init__(
-        self, compute, item, batch_size=None, first=0, steps=None
-    ):
+    def __init__(self, compute, item, batch_size=None, first=0, steps=None):
         import tensorflow as tf
 
         self.compute, self.errors = compute, []
