@@ -23,15 +23,15 @@ of seeds.
 """
 
 import colorsys
-import json
-import multiprocessing
 import os
 import pathlib
 
 import numpy as np
 
-from nonlocal_keras.data import folders
+from nonlocal_keras.data import painting
+from nonlocal_keras.data import rendered_folder
 
+NAME = "longrange"
 VERSION = 1
 FRAMES = 16
 SIZE = 36
@@ -137,13 +137,9 @@ def render(root, sizes=None, workers=None):
             that are not of this data set.
     """
     root, sizes = pathlib.Path(root), dict(sizes or SIZES)
-    if set(sizes) != set(SIZES):
-        raise ValueError(
-            f"`sizes` must have the keys {sorted(SIZES)}. "
-            f"Received: sizes={sizes}"
-        )
+    rendered_folder.require_sizes(sizes)
     description = {
-        "name": "longrange",
+        "name": NAME,
         "version": VERSION,
         "sizes": sizes,
         "classes": list(CLASSES),
@@ -151,22 +147,9 @@ def render(root, sizes=None, workers=None):
         "size": SIZE,
         "fps": FPS,
     }
-    # Written at the start, so that other settings never mix into the folder;
-    # the mark of completeness comes last.
-    settings, complete = root / "dataset.json", root / "complete"
     require_own(root)
-    if settings.exists() and json.loads(settings.read_text()) != description:
-        raise ValueError(
-            f"`root` holds another version or other sizes: {settings}. Remove "
-            f"the folder or choose another. Received: root={str(root)!r}, "
-            f"sizes={sizes}"
-        )
-    if complete.exists():
+    if rendered_folder.begin(root, description):
         return
-    root.mkdir(parents=True, exist_ok=True)
-    partial = root / f".{settings.name}.{os.getpid()}.partial"
-    partial.write_text(json.dumps(description, indent=2) + "\n")
-    os.replace(partial, settings)
     for split in sizes:
         for name in CLASSES:
             (root / split / name).mkdir(parents=True, exist_ok=True)
@@ -175,15 +158,12 @@ def render(root, sizes=None, workers=None):
         for split, number in sizes.items()
         for i in range(number)
     ]
-    _render_all(jobs, workers or os.cpu_count())
-    complete.touch()
+    rendered_folder.run(_render_one, jobs, workers)
+    rendered_folder.end(root)
 
 
 def require_own(root):
     """Refuses a folder unless it is empty, missing or rendered by `render`.
-
-    The settings are written first: with them, only what is rendered may lie
-    in the folder; without them, nothing.
 
     Args:
         root: A `pathlib.Path` of the folder.
@@ -191,47 +171,13 @@ def require_own(root):
     Raises:
         ValueError: If files of others lie in the folder.
     """
-    settings = root / "dataset.json"
-    if not root.exists():
-        return
-    if _is_own(settings):
-        ours = [settings.name, "complete", *SIZES]
-        allowed = {root: ours, **{root / s: CLASSES for s in SIZES}}
-    else:
-        allowed = {root: ()}
-    foreign = [
-        path
-        for folder, names in allowed.items()
-        if folder.exists()
-        for path in sorted(folder.iterdir())
-        if path.name not in names and not folders.is_hidden(path.name)
-    ]
-    if foreign:
-        raise ValueError(
-            "`root` must be empty, missing or a folder of the benchmark "
-            "alone, which is rendered there. Received: "
-            f"root={str(root)!r} with {len(foreign)} other files or folders, "
-            f"e.g. {str(foreign[0])!r}. To train on videos of your own, name "
-            f"a recipe: train.py --experiment=small --data={root}"
-        )
-
-
-def _is_own(settings):
-    try:
-        return json.loads(settings.read_text())["name"] == "longrange"
-    except (OSError, ValueError, TypeError, KeyError):
-        return False
-
-
-def _render_all(jobs, workers):
-    if workers == 1:
-        for job in jobs:
-            _render_one(job)
-        return
-    # Spawned, since threads of TensorFlow do not survive a fork.
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        for _ in pool.imap_unordered(_render_one, jobs, chunksize=64):
-            pass
+    rendered_folder.require_own(
+        root,
+        NAME,
+        {split: CLASSES for split in SIZES},
+        "To train on videos of your own, name a recipe: train.py "
+        f"--experiment=small --data={root}",
+    )
 
 
 def _render_one(job):
@@ -265,20 +211,9 @@ def _write(path, frames):
 
 
 def _background(rng):
-    grey = 0.12 * _smooth(rng, cells=5, channels=1)
-    tint = 0.06 * _smooth(rng, cells=4, channels=3)
+    grey = 0.12 * painting.smooth_map(rng, SIZE, SIZE, 5, 1)
+    tint = 0.06 * painting.smooth_map(rng, SIZE, SIZE, 4, 3)
     return (rng.uniform(0.1, 0.4) + grey + tint).astype("float32")
-
-
-def _smooth(rng, cells, channels):
-    """Draws a map between -1 and 1, bilinear between `cells` points."""
-    coarse = rng.uniform(-1.0, 1.0, (cells, cells, channels))
-    at = np.linspace(0, cells - 1.001, SIZE)
-    low = at.astype(int)
-    part = (at - low)[:, None, None]
-    rows = coarse[low] * (1 - part) + coarse[low + 1] * part
-    part = part.transpose(1, 0, 2)
-    return rows[:, low] * (1 - part) + rows[:, low + 1] * part
 
 
 def _badge(rng, frames, hue, core):
@@ -288,8 +223,8 @@ def _badge(rng, frames, hue, core):
     centre = rng.uniform(radius + 1, SIZE - radius - 1, 2)
     centre = centre + rng.uniform(-0.3, 0.3, 2) * time  # (T, 2)
     distance = _distance(rng, centre.astype("float32"), radius)
-    _blend(frames, (1.0 - distance) * radius + 0.5, _colour(rng, hue))
-    _blend(frames, (inner - distance) * radius + 0.5, _shade(rng, core))
+    painting.blend(frames, (1.0 - distance) * radius + 0.5, _colour(rng, hue))
+    painting.blend(frames, (inner - distance) * radius + 0.5, _shade(rng, core))
 
 
 def _distance(rng, centre, radius):
@@ -320,7 +255,7 @@ def _blob(rng, frames):
     radius = np.float32(rng.uniform(2.5, 6.0))
     cover = 0.8 * np.exp(-(x * x + y * y) / radius**2)
     rgb = rng.uniform(0.25, 0.75) + rng.uniform(-0.12, 0.12, 3)
-    _blend(frames, cover, rgb.astype("float32"))
+    painting.blend(frames, cover, rgb.astype("float32"))
 
 
 def _colour(rng, hue):
@@ -332,8 +267,3 @@ def _colour(rng, hue):
 def _shade(rng, rgb):
     shaded = rgb * rng.uniform(0.75, 1.0) + rng.normal(0, 0.04, 3)
     return np.clip(shaded, 0.0, 1.0).astype("float32")
-
-
-def _blend(frames, cover, rgb):
-    cover = np.clip(cover, 0.0, 1.0)[..., None]
-    frames += cover * (rgb - frames)
