@@ -4,6 +4,7 @@ import functools
 
 from nonlocal_keras import terminal
 from nonlocal_keras.cli import convert
+from nonlocal_keras.cli import evaluate
 from nonlocal_keras.cli import export
 from nonlocal_keras.cli import flags
 from nonlocal_keras.cli import flops
@@ -40,6 +41,15 @@ def _parser():
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     # In the order of the help.
-    for command in (zoo, predict, visualize, convert, export, plot, flops):
+    for command in (
+        zoo,
+        predict,
+        evaluate,
+        visualize,
+        convert,
+        export,
+        plot,
+        flops,
+    ):
         command.add_parser(commands)
     return parser

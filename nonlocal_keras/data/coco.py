@@ -121,6 +121,15 @@ class CocoDataset:
     keypoint_labels: tuple
     faults: Faults
 
+    @property
+    def has_masks(self):
+        """Boolean, whether any object has a mask."""
+        return any(
+            segment is not None
+            for image in self.images
+            for segment in image.segments
+        )
+
     def readable(self):
         """Yields the images that can be read, and counts the others.
 

@@ -19,11 +19,7 @@ def require_targets(dataset, spec):
             "`dataset` must have images: give their folder to "
             "read_coco(path, folder). Received: annotations alone"
         )
-    if spec.masks and not any(
-        segment is not None
-        for image in dataset.images
-        for segment in image.segments
-    ):
+    if spec.masks and not dataset.has_masks:
         raise ValueError(
             "`dataset` must have masks: not one object has one. Set "
             "masks=False in the specification. Received: masks=True"

@@ -128,8 +128,10 @@ class CocoEvaluator:
                 "Not one image was given, so there is no average precision. "
                 "The faults of the data set say why images were left out."
             )
-        numbers = {kind: self._measure(kind) for kind in self._found}
-        return coco_result.CocoResult(numbers, len(self._given))
+        numbers, by_class = {}, {}
+        for kind in self._found:
+            numbers[kind], by_class[kind] = self._measure(kind)
+        return coco_result.CocoResult(numbers, len(self._given), by_class)
 
     def _measure(self, kind):
         labels = range(len(self._dataset.class_names))
@@ -140,13 +142,18 @@ class CocoEvaluator:
         )
         evaluation = self._library.COCOeval_faster(
             truth,
-            truth.loadRes(self._found[kind]),
+            # Copies, since the library writes into what it is given.
+            truth.loadRes([dict(entry) for entry in self._found[kind]]),
             _KINDS[kind],
             kpt_oks_sigmas=self._sigmas,
         )
         evaluation.params.catIds = list(labels)
         evaluation.run()
-        return coco_result.named(kind, evaluation.stats)
+        names = [self._dataset.class_names[label] for label in labels]
+        return (
+            coco_result.named(kind, evaluation.stats),
+            coco_result.named_by_class(names, evaluation.eval["precision"]),
+        )
 
     def _add(self, found, place):
         labels = self._labels[found["labels"].astype(int)]

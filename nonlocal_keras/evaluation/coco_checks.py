@@ -24,11 +24,7 @@ def require_kinds(dataset, kinds, sigmas):
             f"`kinds` must be a tuple of {', '.join(NAMES)}. "
             f"Received: kinds={kinds!r}"
         )
-    if "masks" in kinds and not any(
-        segment is not None
-        for image in dataset.images
-        for segment in image.segments
-    ):
+    if "masks" in kinds and not dataset.has_masks:
         raise ValueError(
             "`kinds` must be what the objects have: not one has a mask. "
             f"Received: kinds={kinds!r}"

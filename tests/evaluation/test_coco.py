@@ -90,7 +90,7 @@ def shaken(found, random):
 
 
 def by_pycocotools(path, dataset, detections, kind, sigmas=None):
-    """Returns the numbers of pycocotools for the same file and detections."""
+    """Returns the evaluation of pycocotools of the same file and detections."""
     entries = []
     for found, batch in detections:
         for row in range(batch["labels"].shape[1]):
@@ -115,7 +115,7 @@ def by_pycocotools(path, dataset, detections, kind, sigmas=None):
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
-    return evaluation.stats
+    return evaluation
 
 
 @pytest.mark.parametrize("kind", WORDS)
@@ -128,10 +128,21 @@ def test_the_numbers_are_those_of_pycocotools(kind, tmp_path):
         evaluator.update([found], batch)
     numbers = list(evaluator.result().numbers[kind].values())
     path = tmp_path / "coco.json"
-    expected = by_pycocotools(path, dataset, detections, kind)
+    second = by_pycocotools(path, dataset, detections, kind)
     # Means of the same numbers, summed in another order.
-    np.testing.assert_allclose(numbers, expected, rtol=0, atol=1e-15)
+    np.testing.assert_allclose(numbers, second.stats, rtol=0, atol=1e-15)
     assert 0.05 < numbers[0] < 0.95
+    by_class = evaluator.result().by_class[kind]
+    for label, name in enumerate(dataset.class_names):
+        # Of one class, all sizes, and the most detections.
+        precision = second.eval["precision"][:, :, label, 0, -1]
+        expected = {
+            "AP": precision.mean(),
+            "AP50": precision[0].mean(),
+            "AP75": precision[5].mean(),
+        }
+        assert by_class[name] == pytest.approx(expected, abs=1e-15)
+        assert 0.01 < by_class[name]["AP"] < 0.99
 
 
 def test_other_joints_are_measured_by_their_sigmas(tmp_path):
@@ -146,8 +157,8 @@ def test_other_joints_are_measured_by_their_sigmas(tmp_path):
         evaluator.update([found], batch)
     numbers = list(evaluator.result().numbers["keypoints"].values())
     path, kind = tmp_path / "coco.json", "keypoints"
-    expected = by_pycocotools(path, dataset, detections, kind, sigmas)
-    np.testing.assert_allclose(numbers, expected, rtol=0, atol=1e-15)
+    second = by_pycocotools(path, dataset, detections, kind, sigmas)
+    np.testing.assert_allclose(numbers, second.stats, rtol=0, atol=1e-15)
 
 
 def test_objects_as_their_own_detections_are_perfect(tmp_path):
@@ -174,6 +185,19 @@ def test_boxes_and_masks_as_their_own_detections_are_perfect(tmp_path):
         assert numbers["AR1"] < numbers["AR10"] == numbers["AR100"] == 1
 
 
+def test_results_may_be_asked_for_again(tmp_path):
+    dataset = crowded(tmp_path)
+    evaluator = CocoEvaluator(dataset, WORDS)
+    random = np.random.default_rng(1)
+    first, *others = dataset.images
+    evaluator.update([first], shaken(first, random))
+    before = evaluator.result()
+    assert evaluator.result() == before
+    for found in others:
+        evaluator.update([found], shaken(found, random))
+    assert evaluator.result().images == len(dataset.images)
+
+
 def test_half_of_the_objects_found_is_half_of_the_recall(tmp_path):
     things = [thing(n, bbox=(10 * n, 0, 9, 9)) for n in range(4)]
     dataset = read(tmp_path, things)
@@ -196,6 +220,19 @@ def test_what_there_is_none_of_has_no_number(tmp_path):
         line.split()[0]: line.split()[-1] for line in str(result).split("\n")
     }
     assert rows["AP_small"] == "1.000" and rows["AP_large"] == "-"
+
+
+def test_a_class_without_an_object_has_no_number(tmp_path):
+    dataset = read(tmp_path, [thing(1)])
+    evaluator = CocoEvaluator(dataset)
+    evaluator.update(dataset.images, perfect(dataset.images[0]))
+    result = evaluator.result()
+    assert result.by_class["boxes"] == {
+        "person": dict.fromkeys(("AP", "AP50", "AP75")),
+        "kite": {"AP": 1, "AP50": 1, "AP75": 1},
+    }
+    rows = [line.split() for line in result.table_by_class().split("\n")]
+    assert rows[1:] == [["person", *"---"], ["kite", *["1.000"] * 3]]
 
 
 def test_nothing_found_is_zero_and_not_nothing(tmp_path):

@@ -10,47 +10,15 @@ from nonlocal_keras.models import MaskRCNN
 from tests.support.backends import BACKEND
 from tests.support.backends import numpy
 from tests.support.backends import tensorflow_only
+from tests.support.detectors import BACKBONE
+from tests.support.detectors import HEADS
+from tests.support.detectors import eager
+from tests.support.detectors import small
 from tests.support.marks import mostly_slow
-from tests.support.random_weights import randomize
 
 pytestmark = [pytest.mark.any_backend]
 if BACKEND == "jax":
     pytestmark.append(pytest.mark.slow)  # It compiles for half a minute.
-
-BACKBONE = {"stage_blocks": (1, 1, 1, 1), "width_per_group": 2}
-HEADS = {
-    "num_classes": 3,
-    "num_keypoints": 2,
-    "fpn_filters": 4,
-    "box_units": 6,
-    "mask_filters": (4,),
-    "keypoint_filters": (4, 4),
-    "pre_nms_top_n": 12,
-    "post_nms_top_n": 8,
-    "rpn_iou_threshold": 0.9,
-    "iou_threshold": 0.9,
-    "detections_per_image": 5,
-    "min_size": 64,
-    "max_size": 96,
-}
-PREDICTIONS = ("rpn_objectness", "rpn_deltas", "box_class", "box_deltas")
-
-
-def small(backbone=None, **options):
-    backbone = ImageResNet(**{**BACKBONE, **(backbone or {})})
-    model = randomize(MaskRCNN(backbone, **{**HEADS, **options}))
-    for weight in model.weights:
-        # Or all boxes would be empty, or beyond the image.
-        if any(f"{part}/" in weight.path for part in PREDICTIONS):
-            weight.assign(0.003 * weight)
-    return eager(model)
-
-
-def eager(model):
-    """The model, which TensorFlow need not trace for a few images."""
-    if BACKEND == "tensorflow":
-        model.run_eagerly = True
-    return model
 
 
 def images(*sizes):

@@ -1,0 +1,48 @@
+"""A detector that is small enough for every test, and finds something."""
+
+from nonlocal_keras.models import ImageResNet
+from nonlocal_keras.models import MaskRCNN
+from tests.support.backends import BACKEND
+from tests.support.random_weights import randomize
+
+BACKBONE = {"stage_blocks": (1, 1, 1, 1), "width_per_group": 2}
+HEADS = {
+    "num_classes": 3,
+    "num_keypoints": 2,
+    "fpn_filters": 4,
+    "box_units": 6,
+    "mask_filters": (4,),
+    "keypoint_filters": (4, 4),
+    "pre_nms_top_n": 12,
+    "post_nms_top_n": 8,
+    "rpn_iou_threshold": 0.9,
+    "iou_threshold": 0.9,
+    "detections_per_image": 5,
+    "min_size": 64,
+    "max_size": 96,
+}
+_PREDICTIONS = ("rpn_objectness", "rpn_deltas", "box_class", "box_deltas")
+
+
+def small(backbone=None, kind=MaskRCNN, **options):
+    """A `MaskRCNN` with random weights.
+
+    Args:
+        backbone: Dictionary of arguments of its `ImageResNet`.
+        kind: The class, `MaskRCNN` or one made from it.
+        **options: Its arguments.
+    """
+    backbone = ImageResNet(**{**BACKBONE, **(backbone or {})})
+    model = randomize(kind(backbone, **{**HEADS, **options}))
+    for weight in model.weights:
+        # Or all boxes would be empty, or beyond the image.
+        if any(f"{part}/" in weight.path for part in _PREDICTIONS):
+            weight.assign(0.003 * weight)
+    return eager(model)
+
+
+def eager(model):
+    """The model, which TensorFlow need not trace for a few images."""
+    if BACKEND == "tensorflow":
+        model.run_eagerly = True
+    return model
