@@ -1,6 +1,7 @@
 """What README and docs show is what happens."""
 
 import configparser
+import pathlib
 import pkgutil
 import re
 import shlex
@@ -16,6 +17,8 @@ from nonlocal_keras.export import litert
 from nonlocal_keras.export import onnx
 from nonlocal_keras.export import serving
 from nonlocal_keras.layers import initialization
+from tests.support import coco_files
+from tests.support import detectors
 from tests.support import runs
 from tests.support import small
 from tests.support import stand_ins
@@ -145,6 +148,12 @@ def run_commands(start):
     assert lines
     clip = {k: v for k, v in small.record()["input"].items() if k != "channels"}
     small.classifier(preprocessing=clip).save("mine.keras")
+    detectors.small(
+        labels=("background", "person", "kite"), num_keypoints=None
+    ).save("detector.keras")
+    coco_files.write(
+        pathlib.Path(), [coco_files.image(1)], [coco_files.thing(1)]
+    )
     for line in lines:
         assert main(shlex.split(line)[1:]) == 0, line
 

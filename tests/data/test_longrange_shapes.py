@@ -7,7 +7,8 @@ import pytest
 from pycocotools import mask as second_opinion
 
 from nonlocal_keras import data
-from nonlocal_keras.data import longrange_shapes as shapes_data
+from nonlocal_keras.data import longrange_shapes
+from nonlocal_keras.data import shape_images
 from nonlocal_keras.models import ImageResNet
 from nonlocal_keras.models.detection.fpn import feature_pyramid
 from tests.support import videos
@@ -21,17 +22,17 @@ LAMPS = {"red lamp", "green lamp"}
 @pytest.fixture(scope="module")
 def rendered(tmp_path_factory):
     root = tmp_path_factory.mktemp("shapes")
-    shapes_data.render(root, SIZES, workers=1)
+    longrange_shapes.render(root, SIZES, workers=1)
     return root
 
 
 @pytest.fixture(scope="module")
 def drawn():
-    return [shapes_data.draw_image(seed) for seed in SEEDS]
+    return [shape_images.draw_image(seed) for seed in SEEDS]
 
 
 def name(shape):
-    return shapes_data.CLASSES[shape.label]
+    return shape_images.CLASSES[shape.label]
 
 
 def gap(one, other):
@@ -41,7 +42,7 @@ def gap(one, other):
 
 def parts(shapes):
     lamps = [s for s in shapes if name(s) in LAMPS]
-    kites = [s for s in shapes if name(s) in shapes_data.CONTEXT_CLASSES]
+    kites = [s for s in shapes if name(s) in longrange_shapes.CONTEXT_CLASSES]
     assert len(lamps) == 1 and kites
     return lamps[0], kites
 
@@ -51,16 +52,16 @@ def written(root):
 
 
 def test_a_seed_gives_one_image():
-    (first, _), (again, _) = (shapes_data.draw_image(3) for _ in range(2))
+    (first, _), (again, _) = (shape_images.draw_image(3) for _ in range(2))
     np.testing.assert_array_equal(first, again)
-    assert (first != shapes_data.draw_image(4)[0]).any()
+    assert (first != shape_images.draw_image(4)[0]).any()
 
 
 def test_an_image_has_a_lamp_and_kites_far_from_it(drawn):
     for _, shapes in drawn:
         assert 2 <= len(shapes) <= 5
         lamp, kites = parts(shapes)
-        assert min(gap(lamp, kite) for kite in kites) >= shapes_data.GAP
+        assert min(gap(lamp, kite) for kite in kites) >= shape_images.GAP
 
 
 def test_kites_are_named_by_the_light(drawn):
@@ -73,8 +74,8 @@ def test_kites_are_named_by_the_light(drawn):
 def test_the_other_light_changes_the_lamp_and_the_names_of_kites_alone(drawn):
     """So pixels that are not the lamp's say nothing of a kite."""
     for seed, (pixels, shapes) in zip(SEEDS, drawn):
-        other = 1 - shapes_data.draw_light(seed)
-        changed, renamed = shapes_data.draw_image(seed, other)
+        other = 1 - shape_images.draw_light(seed)
+        changed, renamed = shape_images.draw_image(seed, other)
         lamp, kites = parts(shapes)
         differs = (pixels != changed).any(axis=-1)
         assert differs.any() and not (differs & ~lamp.mask).any()
@@ -85,7 +86,7 @@ def test_the_other_light_changes_the_lamp_and_the_names_of_kites_alone(drawn):
 
 
 def test_both_lights_are_equally_likely():
-    lights = [shapes_data.draw_light(seed) for seed in range(4000)]
+    lights = [shape_images.draw_light(seed) for seed in range(4000)]
     # Five standard deviations of a count.
     assert abs(sum(lights) - 2000) < 5 * 1000**0.5
 
@@ -149,10 +150,10 @@ def test_files_say_what_was_drawn(rendered):
         path = rendered / "annotations" / f"{split}.json"
         dataset = data.read_coco(path, rendered / split)
         assert not dataset.faults and len(dataset.images) == number
-        assert dataset.class_names == shapes_data.CLASSES
-        assert dataset.keypoint_names == shapes_data.JOINTS
+        assert dataset.class_names == shape_images.CLASSES
+        assert dataset.keypoint_names == shape_images.JOINTS
         for image, pixels in dataset.readable():
-            drawn, shapes = shapes_data.draw_image(image.id)
+            drawn, shapes = shape_images.draw_image(image.id)
             # JPEG files are not the same to the last digit.
             assert np.abs(pixels.astype(int) - drawn).mean() < 4
             assert image.labels.tolist() == [s.label for s in shapes]
@@ -182,12 +183,12 @@ def test_no_image_is_in_two_splits(rendered):
 
 def test_a_second_call_writes_nothing(rendered):
     before = written(rendered)
-    shapes_data.render(rendered, SIZES, workers=1)
+    longrange_shapes.render(rendered, SIZES, workers=1)
     assert written(rendered) == before
 
 
 def test_goes_on_after_an_interruption(rendered, tmp_path, monkeypatch):
-    draw, seen = shapes_data.draw_image, []
+    draw, seen = longrange_shapes.draw_image, []
 
     def stop_at_the_fourth(seed):
         seen.append(seed)
@@ -195,12 +196,12 @@ def test_goes_on_after_an_interruption(rendered, tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return draw(seed)
 
-    monkeypatch.setattr(shapes_data, "draw_image", stop_at_the_fourth)
+    monkeypatch.setattr(longrange_shapes, "draw_image", stop_at_the_fourth)
     with pytest.raises(KeyboardInterrupt):
-        shapes_data.render(tmp_path, SIZES, workers=1)
+        longrange_shapes.render(tmp_path, SIZES, workers=1)
     before = written(tmp_path)
     assert len(before) == 3
-    shapes_data.render(tmp_path, SIZES, workers=1)
+    longrange_shapes.render(tmp_path, SIZES, workers=1)
     assert before.items() <= written(tmp_path).items()
     for path in rendered.rglob("*.json"):
         copy = tmp_path / path.relative_to(rendered)
@@ -209,7 +210,7 @@ def test_goes_on_after_an_interruption(rendered, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_several_processes_render_the_same_files(rendered, tmp_path):
-    shapes_data.render(tmp_path, SIZES, workers=2)
+    longrange_shapes.render(tmp_path, SIZES, workers=2)
     for path in rendered.rglob("*.*"):
         copy = tmp_path / path.relative_to(rendered)
         assert copy.read_bytes() == path.read_bytes()
@@ -217,10 +218,10 @@ def test_several_processes_render_the_same_files(rendered, tmp_path):
 
 def test_other_folders_are_refused(rendered, tmp_path):
     with pytest.raises(ValueError, match="`root` holds another version or"):
-        shapes_data.render(rendered, {**SIZES, "val": 9})
+        longrange_shapes.render(rendered, {**SIZES, "val": 9})
     videos.touch(tmp_path, "train/photo.jpg")
     with pytest.raises(ValueError, match="`root` must be empty.*Choose"):
-        shapes_data.render(tmp_path, SIZES)
+        longrange_shapes.render(tmp_path, SIZES)
 
 
 def reach(non_local):
@@ -236,11 +237,11 @@ def reach(non_local):
     randomize(pyramid, seed=1)
     changes = []
     for seed in range(4):
-        images = [shapes_data.draw_image(seed, light)[0] for light in (0, 1)]
+        images = [shape_images.draw_image(seed, light)[0] for light in (0, 1)]
         pixels = np.array(images, "float32") / 255
         # Boxes of less than 112 pixels take features of the finest level.
         finest = np.asarray(pyramid(backbone(pixels))[0])
-        lamp, kites = parts(shapes_data.draw_image(seed)[1])
+        lamp, kites = parts(shape_images.draw_image(seed)[1])
         for kite in kites:
             left, top, right, bottom = np.array(kite.box) // 4
             # Those between which boxes a quarter larger are interpolated.
