@@ -14,6 +14,7 @@ Its files are in COCO's format: masks as run-length codes, three joints for
 all but lamps.
 """
 
+import itertools
 import json
 import os
 import pathlib
@@ -83,14 +84,19 @@ def render(root, sizes=None, workers=None):
     }
     if rendered_folder.begin(root, description):
         return
-    (root / _ANNOTATIONS).mkdir(exist_ok=True)
+    for folder in (_ANNOTATIONS, *sizes):
+        (root / folder).mkdir(exist_ok=True)
+    jobs = [
+        (str(root / split), _FIRST_SEED[split] + i)
+        for split, number in sizes.items()
+        for i in range(number)
+    ]
+    # All splits at once: processes take seconds to start.
+    found = iter(rendered_folder.run(_render_one, jobs, workers))
     for split, number in sizes.items():
-        (root / split).mkdir(exist_ok=True)
-        first = _FIRST_SEED[split]
-        jobs = [(str(root / split), first + i) for i in range(number)]
-        found = rendered_folder.run(_render_one, jobs, workers)
-        text = json.dumps(_annotations(found))
-        partial.write_text(root / _ANNOTATIONS / f"{split}.json", text)
+        content = _annotations(itertools.islice(found, number))
+        path = root / _ANNOTATIONS / f"{split}.json"
+        partial.write_text(path, json.dumps(content))
     rendered_folder.end(root)
 
 
