@@ -105,9 +105,10 @@ def name_of(row):
 
 
 def rows():
-    """The others of ResNet-101 take as long again and add little."""
+    """The others take as long again and add little."""
+    fast = (("c2d", 50, 1), ("i3d", 50, 10), ("i3d", 101, 5))
     for row in PARAMETERS:
-        slow = row[1] == 101 and row != ("i3d", 101, 5)
+        slow = row not in fast
         marks = pytest.mark.slow if slow else ()
         yield pytest.param(row, marks=marks, id=name_of(row))
 
@@ -124,6 +125,7 @@ def test_parameters_to_the_last_weight_and_macs_to_two_digits(row):
     assert got == GIGA_MACS.get(row, got)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "row, macs_ratio, weights_ratio",
     [

@@ -14,11 +14,16 @@ from tests.support import checkpoint_names as names
 from tests.support import checkpoint_writers as w
 
 
-@pytest.fixture
-def blobs(tmp_path):
+@pytest.fixture(scope="module")
+def file_bytes():
     network = w.network(**w.DENSE, places={"res4": (0,)})
+    return w.caffe2_file(w.tensors(network, names.Caffe2()))
+
+
+@pytest.fixture
+def blobs(tmp_path, file_bytes):
     path = tmp_path / "blobs.pkl"
-    path.write_bytes(w.caffe2_file(w.tensors(network, names.Caffe2())))
+    path.write_bytes(file_bytes)
     return path
 
 

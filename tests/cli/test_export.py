@@ -87,6 +87,7 @@ def test_a_file_is_exported_under_its_own_name_on_real_videos(
     assert "no record" in (folder / "card.md").read_text()
 
 
+@pytest.mark.slow
 def test_optimize_folds_and_says_how_far_it_is(capsys, out, file):
     status, text, _ = run(
         capsys, file, "--to", "serving", out, "--optimize", *PLAIN
@@ -96,6 +97,7 @@ def test_optimize_folds_and_says_how_far_it_is(capsys, out, file):
     assert b"FusedBatchNormV3" not in graph
 
 
+@pytest.mark.slow
 def test_a_model_of_the_zoo_goes_to_litert_with_its_labels(capsys, tmp_path):
     path = tmp_path / "m.tflite"
     status, text, _ = run(capsys, TINY, "--to", "litert", path)
@@ -130,6 +132,7 @@ def test_a_model_of_any_size_gets_one_for_litert(capsys, any_size, tmp_path):
         predict(np.zeros((2, 2, 32, 48, 3)))
 
 
+@pytest.mark.slow
 def test_a_file_goes_to_onnx(capsys, file, tmp_path):
     path = tmp_path / "m.onnx"
     status, text, _ = run(capsys, file, "--to", "onnx", path)

@@ -215,6 +215,7 @@ sys.exit(main(["list"]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="of Linux")
 def test_outputs_that_end_or_are_full_and_an_interrupt(tmp_path):
     """Processes that start at once, since importing is what takes long."""

@@ -1,3 +1,5 @@
+import pytest
+
 from nonlocal_keras.cli.main import main
 
 
@@ -7,6 +9,7 @@ def run(capsys, *argv):
     return status, out, err
 
 
+@pytest.mark.slow
 def test_flops_reproduce_the_ratios_of_table_2e(capsys):
     names = ("c2d_r101", "i3d_3x3x3_r101", "i3d_r101", "nl_c2d_r101")
     status, out, _ = run(capsys, "flops", *names)

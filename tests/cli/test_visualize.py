@@ -70,6 +70,7 @@ def test_a_clip_plays(capsys, clip, tmp_path, suffix):
     assert status == 0 and path.exists() and "shows one map" not in said
 
 
+@pytest.mark.slow
 def test_a_model_before_and_after_training(capsys, clip, out, tmp_path):
     before = save_classifier(tmp_path / "before.keras")
     after = save_classifier(tmp_path / "after.keras")
@@ -79,6 +80,7 @@ def test_a_model_before_and_after_training(capsys, clip, out, tmp_path):
     assert status == 0 and out.exists()
 
 
+@pytest.mark.slow
 def test_a_name_is_drawn_before_its_training(capsys, clip, out):
     arguments = (clip, "--model", NAME, "--query", "0.5,0.5,0.5", "-o", out)
     _, trained, _ = run(capsys, *arguments)

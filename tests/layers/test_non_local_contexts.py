@@ -7,6 +7,7 @@ import pytest
 from nonlocal_keras import NonLocal1D
 from nonlocal_keras import NonLocal3D
 from tests.support.backends import BACKEND
+from tests.support.backends import all_slow_on_jax
 from tests.support.backends import compile_call
 from tests.support.backends import float64_only
 from tests.support.backends import numpy
@@ -20,7 +21,7 @@ from tests.support.non_local_cases import oracle
 from tests.support.non_local_cases import random_input
 from tests.support.non_local_cases import random_mask
 
-pytestmark = pytest.mark.any_backend
+pytestmark = [pytest.mark.any_backend, *all_slow_on_jax]
 
 EVERY_PAIRWISE = pytest.mark.parametrize("pairwise", PAIRWISE)
 EVERY_RANK = pytest.mark.parametrize("rank", [1, 2, 3])

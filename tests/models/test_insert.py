@@ -10,13 +10,14 @@ from keras import layers
 import nonlocal_keras
 from nonlocal_keras import insert_non_local
 from tests.support.backends import BACKEND
+from tests.support.backends import all_slow_on_jax
 from tests.support.backends import numpy
 from tests.support.backends import run
 from tests.support.backends import tensorflow_only
 from tests.support.residual_model import randomized
 from tests.support.residual_model import residual_model
 
-pytestmark = pytest.mark.any_backend
+pytestmark = [pytest.mark.any_backend, *all_slow_on_jax]
 
 
 def image(model):

@@ -8,7 +8,7 @@ from keras import ops
 
 from tests.support import backends
 from tests.support.backends import BACKEND
-from tests.support.backends import slow_on_jax
+from tests.support.backends import all_slow_on_jax
 from tests.support.backends import tensorflow_only
 from tests.support.marks import mostly_slow
 from tests.support.non_local_cases import EVERY_PAIRWISE
@@ -20,7 +20,7 @@ from tests.support.second_order import draw
 from tests.support.second_order import loss
 from tests.support.second_order import problem
 
-pytestmark = pytest.mark.any_backend
+pytestmark = [pytest.mark.any_backend, *all_slow_on_jax]
 
 SHAPES = {1: (2, 11, 3), 2: (2, 3, 5, 3), 3: (2, 3, 2, 2, 3)}
 STREAMED = ("gaussian", "concatenation")
@@ -98,7 +98,6 @@ def test_compiled_second_derivatives_are_those_of_the_matrix(pairwise):
     assert_near(found, backends.hessian_products(matrix, tensors, directions))
 
 
-@slow_on_jax
 @EVERY_STREAMED
 def test_the_third_derivative_is_that_of_the_matrix(pairwise):
     _, tensors, directions = case(pairwise)

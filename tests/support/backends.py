@@ -12,8 +12,10 @@ BACKEND = keras.backend.backend()
 tensorflow_only = pytest.mark.skipif(
     BACKEND != "tensorflow", reason="needs TensorFlow itself"
 )
-# Compiling takes long, and the claim is held by the other backends.
+# Compiling takes long, and the claim is held by the other backends. For a
+# test, and for all of a module.
 slow_on_jax = pytest.mark.slow if BACKEND == "jax" else lambda test: test
+all_slow_on_jax = (pytest.mark.slow,) if BACKEND == "jax" else ()
 float64_only = pytest.mark.skipif(
     BACKEND != "tensorflow", reason="elsewhere Keras computes in 32 bits"
 )

@@ -10,9 +10,9 @@ from nonlocal_keras import NonLocal2D
 from nonlocal_keras import NonLocal3D
 from nonlocal_keras import visualize
 from nonlocal_keras.visualize import look
-from tests.support.backends import slow_on_jax
+from tests.support.backends import all_slow_on_jax
 
-pytestmark = pytest.mark.any_backend
+pytestmark = [pytest.mark.any_backend, *all_slow_on_jax]
 
 OPTIONS = {
     "plain": {},
@@ -123,7 +123,6 @@ def test_without_a_query_it_is_the_position_that_receives_most(monkeypatch):
     assert np.ravel_multi_index(found.queries[0], SIZES) == received.argmax()
 
 
-@slow_on_jax
 def test_all_blocks_are_asked_at_the_place_that_the_last_one_chose():
     x = clip(16, 16)
     inputs = keras.Input((16, 16, 4))
@@ -137,7 +136,6 @@ def test_all_blocks_are_asked_at_the_place_that_the_last_one_chose():
         assert start <= middle <= stop
 
 
-@slow_on_jax
 def test_masked_keys_are_not_attended_to():
     x = clip(10)
     x[:, 7:] = 0.0
@@ -148,7 +146,6 @@ def test_masked_keys_are_not_attended_to():
     assert found.weights[0].sum() == pytest.approx(1.0, abs=1e-5)
 
 
-@slow_on_jax
 def test_channels_may_come_first():
     x = clip(6, 5)
     last, first = (
@@ -182,7 +179,6 @@ def test_groups_of_frames_that_the_pool_does_not_divide_start_anew():
     assert found.key_cells[0].tolist() == [[0, 2], [3, 5]]
 
 
-@slow_on_jax
 def test_the_strongest_come_first_and_are_attended_to():
     x = clip(*SIZES)
     block = NonLocal3D(pairwise="dot_product", attend_axes="time")

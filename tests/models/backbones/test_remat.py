@@ -7,11 +7,11 @@ import pytest
 from nonlocal_keras import models
 from tests.support import backends
 from tests.support.backends import BACKEND
+from tests.support.backends import all_slow_on_jax
 from tests.support.backends import numpy
-from tests.support.backends import slow_on_jax
 from tests.support.backends import tensorflow_only
 
-pytestmark = pytest.mark.any_backend
+pytestmark = [pytest.mark.any_backend, *all_slow_on_jax]
 
 OPTIONS = {
     "stage_blocks": (1, 2, 1, 1),
@@ -54,7 +54,6 @@ def test_weights_and_statistics_are_updated_the_same():
             assert abs(value - start[path]).max() > 1e-3, path
 
 
-@slow_on_jax
 def test_inference_is_the_same():
     x, _ = clips()
     np.testing.assert_array_equal(

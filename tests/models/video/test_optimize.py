@@ -8,11 +8,11 @@ import zoo
 from nonlocal_keras import models
 from nonlocal_keras import optimize_for_inference
 from tests.support import checkpoint_writers as w
+from tests.support.backends import all_slow_on_jax
 from tests.support.backends import run
-from tests.support.backends import slow_on_jax
 from tests.support.marks import mostly_slow
 
-pytestmark = pytest.mark.any_backend
+pytestmark = [pytest.mark.any_backend, *all_slow_on_jax]
 # 16 bits compile for long there.
 
 OPTIONS = {
@@ -32,14 +32,12 @@ def compare(model, fast, tolerance=1e-4):
     np.testing.assert_allclose(found, expected, atol=tolerance * size)
 
 
-@slow_on_jax
 @mostly_slow(pytest.mark.parametrize("name", list(OPTIONS)), 1, 4, 5)
 def test_every_block_predicts_the_same(name):
     model = w.network(options=OPTIONS[name], **w.I3D, **w.DENSE)
     compare(model.logits, optimize_for_inference(model).logits)
 
 
-@slow_on_jax
 @mostly_slow(
     pytest.mark.parametrize(
         "arguments",
@@ -92,7 +90,6 @@ def test_optimizing_again_changes_nothing():
     compare(once.logits, optimize_for_inference(once).logits, 1e-6)
 
 
-@slow_on_jax
 def test_bfloat16_is_close_and_half_the_size():
     # Random blocks amplify rounding; trained weights do not.
     model = zoo.load("nl_c2d_tiny_longrange")
