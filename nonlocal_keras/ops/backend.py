@@ -1,4 +1,4 @@
-"""What `keras.ops` lacks: loops over tiles, products, searches, gradients."""
+"""What `keras.ops` lacks: loops over tiles, searches, gradients, replicas."""
 
 import functools
 
@@ -244,3 +244,15 @@ def count_below(ascending, values):
     return ops.vectorized_map(
         lambda row: ops.searchsorted(*row, side="left"), (ascending, values)
     )
+
+
+def replicas():
+    """Returns by how many replicas a loss is divided: their gradients add up.
+
+    They do so under `tf.distribute` alone.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return 1
+    import tensorflow as tf
+
+    return tf.distribute.get_strategy().num_replicas_in_sync

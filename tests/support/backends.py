@@ -132,3 +132,38 @@ def float64():
 
         with jax.enable_x64(True):
             yield
+
+
+def gradients_of_weights(model, inputs, weights):
+    """The losses of a model by name, and the gradients of their sum."""
+    if BACKEND == "jax":
+        import jax
+
+        index = {id(w): i for i, w in enumerate(model.trainable_variables)}
+        others = [v.value for v in model.non_trainable_variables]
+
+        def total(trainable):
+            losses, _ = model.stateless_call(
+                trainable, others, inputs, training=True
+            )
+            return sum(losses.values()), losses
+
+        trainable = [v.value for v in model.trainable_variables]
+        gradient = jax.jit(jax.value_and_grad(total, has_aux=True))
+        (_, losses), found = gradient(trainable)
+        found = [found[index[id(w)]] for w in weights]
+    elif BACKEND == "torch":
+        import torch
+
+        losses = model(inputs, training=True)
+        total = sum(losses.values())
+        found = torch.autograd.grad(total, [w.value for w in weights])
+    else:
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            losses = model(inputs, training=True)
+            total = sum(losses.values())
+        found = tape.gradient(total, [w.value for w in weights])
+    losses = {name: float(numpy(loss)) for name, loss in losses.items()}
+    return losses, [numpy(ops.convert_to_tensor(g)) for g in found]

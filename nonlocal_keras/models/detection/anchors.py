@@ -48,6 +48,28 @@ def grid_anchors(base, feature_size, image_size):
     return ops.reshape(shifts + ops.convert_to_tensor(base), (-1, 4))
 
 
+def pyramid_anchors(sizes, aspect_ratios, levels, images):
+    """Returns the boxes of all positions of a pyramid, level by level.
+
+    Args:
+        sizes: Tuple of a tuple of Integers per level, in pixels.
+        aspect_ratios: Tuple of Floats, heights over widths.
+        levels: List of tensors `(batch, height, width, channels)`.
+        images: Tensor `(batch, height, width, 3)`.
+
+    Returns:
+        List of float32 tensors `(height * width * anchors, 4)`.
+    """
+    return [
+        grid_anchors(
+            base_anchors(of_level, aspect_ratios),
+            ops.shape(level)[1:3],
+            ops.shape(images)[1:3],
+        )
+        for of_level, level in zip(sizes, levels, strict=True)
+    ]
+
+
 def _starts(length, pixels):
     positions = ops.arange(length, dtype="int32")
     return ops.cast(positions * (pixels // length), "float32")

@@ -4,6 +4,7 @@ import keras
 from keras import layers
 
 from nonlocal_keras.models.detection.convolutions import features
+from nonlocal_keras.models.detection.convolutions import small
 
 
 def box_head(channels, size, units, classes, dtype, name="box_head"):
@@ -40,7 +41,13 @@ def box_head(channels, size, units, classes, dtype, name="box_head"):
     )(inputs)
     x = layers.Dense(units, "relu", name="box_fc7", dtype=dtype)(x)
     outputs = [
-        layers.Dense(classes, name="box_class", dtype="float32")(x),
-        layers.Dense(4 * classes, name="box_deltas", dtype="float32")(x),
+        _output(classes, 0.01, "box_class")(x),
+        _output(4 * classes, 0.001, "box_deltas")(x),
     ]
     return keras.Model(inputs, outputs, name=name)
+
+
+def _output(units, deviation, name):
+    return layers.Dense(
+        units, name=name, kernel_initializer=small(deviation), dtype="float32"
+    )

@@ -1,6 +1,7 @@
 """The convolutions that heads are made of."""
 
 import keras
+from keras import initializers
 from keras import layers
 
 
@@ -10,7 +11,17 @@ def features(shape, dtype):
     return keras.Input(shape, dtype=dtype, name="features")
 
 
-def conv(filters, size, name, dtype, activation="relu"):
+def small(deviation):
+    """Returns the initializer of an output, which must start next to zero.
+
+    Boxes would begin beyond their image, and be exponentials of their size.
+    """
+    return initializers.RandomNormal(stddev=deviation)
+
+
+def conv(
+    filters, size, name, dtype, activation="relu", initializer="he_normal"
+):
     """Returns a convolution that keeps the size."""
     return layers.Conv2D(
         filters,
@@ -18,6 +29,7 @@ def conv(filters, size, name, dtype, activation="relu"):
         padding="same",
         data_format="channels_last",
         activation=activation,
+        kernel_initializer=initializer,
         name=name,
         dtype=dtype,
     )

@@ -10,10 +10,11 @@ from nonlocal_keras.models.detection import config as configs
 from nonlocal_keras.models.detection import network
 from nonlocal_keras.models.detection import postprocessing
 from nonlocal_keras.models.detection import preprocessing
+from nonlocal_keras.models.detection.trainable import TrainableDetector
 
 
 @keras.saving.register_keras_serializable("nonlocal_keras")
-class MaskRCNN(keras.Model):
+class MaskRCNN(TrainableDetector):
     """Boxes, masks and keypoints of the objects in images.
 
     With `masks` it is a Mask R-CNN, with `num_keypoints` a Keypoint R-CNN,
@@ -174,6 +175,7 @@ class MaskRCNN(keras.Model):
         self.backbone = backbone
         self.labels = config["labels"]
         self._config = config
+        self._prepare_training()
         # TensorFlow takes any sizes without XLA, which compiles each of them.
         self.jit_compile = keras.backend.backend() == "jax"
 

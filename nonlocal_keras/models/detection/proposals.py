@@ -4,7 +4,7 @@ import keras
 from keras import layers
 from keras import ops
 
-from nonlocal_keras.models.detection import anchors as anchor_boxes
+from nonlocal_keras.models.detection.anchors import pyramid_anchors
 from nonlocal_keras.ops import boxes as box_ops
 from nonlocal_keras.ops import suppression
 from nonlocal_keras.ops.suppression import NEVER
@@ -122,15 +122,9 @@ class Proposals(layers.Layer):
         }
 
     def call(self, logits, deltas, images, image_sizes):
-        padded = ops.shape(images)[1:3]
-        anchors = [
-            anchor_boxes.grid_anchors(
-                anchor_boxes.base_anchors(sizes, self.aspect_ratios),
-                ops.shape(level)[1:3],
-                padded,
-            )
-            for sizes, level in zip(self.anchor_sizes, logits)
-        ]
+        anchors = pyramid_anchors(
+            self.anchor_sizes, self.aspect_ratios, logits, images
+        )
         return propose(logits, deltas, anchors, image_sizes, self.options)
 
     def compute_output_spec(self, logits, deltas, images, image_sizes):

@@ -4,6 +4,7 @@ import keras
 
 from nonlocal_keras.models.detection.convolutions import conv
 from nonlocal_keras.models.detection.convolutions import features
+from nonlocal_keras.models.detection.convolutions import small
 
 
 def region_proposal_head(channels, anchors, dtype, name="rpn"):
@@ -27,9 +28,10 @@ def region_proposal_head(channels, anchors, dtype, name="rpn"):
     - [Ren et al., 2015, section 3.1](https://arxiv.org/abs/1506.01497)
     """
     inputs = features((None, None, channels), dtype)
-    x = conv(channels, 3, "rpn_conv", dtype)(inputs)
+    x = conv(channels, 3, "rpn_conv", dtype, initializer=small(0.01))(inputs)
+    output = {"activation": None, "initializer": small(0.01)}
     outputs = [
-        conv(anchors, 1, "rpn_objectness", "float32", activation=None)(x),
-        conv(4 * anchors, 1, "rpn_deltas", "float32", activation=None)(x),
+        conv(anchors, 1, "rpn_objectness", "float32", **output)(x),
+        conv(4 * anchors, 1, "rpn_deltas", "float32", **output)(x),
     ]
     return keras.Model(inputs, outputs, name=name)
