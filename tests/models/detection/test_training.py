@@ -273,7 +273,9 @@ def test_graphs_of_any_sizes_have_the_losses_of_eager_steps(jit_compile):
     small_detector.compiled(model, **sampling, **graph)
     found = [evaluate(model, one) for one in given]
     np.testing.assert_allclose(found, expected, rtol=1e-4)
-    assert all(np.isfinite(train(model, one)) for one in given)
+    if jit_compile == "auto":
+        # XLA of TensorFlow has no gradient of the loop of `roi_align`.
+        assert all(np.isfinite(train(model, one)) for one in given)
 
 
 @pytest.mark.parametrize(
