@@ -19,6 +19,11 @@ _ONE_KERNEL = (
     keras.layers.Conv2D,
     keras.layers.Conv3D,
 )
+_TRANSPOSED = (
+    keras.layers.Conv1DTranspose,
+    keras.layers.Conv2DTranspose,
+    keras.layers.Conv3DTranspose,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,11 +57,15 @@ def count(model, input_shape=None):
 
     Args:
         model: A functional `keras.Model`.
-        input_shape: Tuple without the batch, e.g. `(32, 224, 224, 3)`.
-            Defaults to `None`, the shape the model was built with.
+        input_shape: Tuple without the batch, e.g. `(32, 224, 224, 3)`; for a
+            model of several inputs a dictionary of such tuples by the names
+            of inputs, e.g. `{"images": (800, 1344, 3)}`. Defaults to `None`,
+            the shapes the model was built with.
 
     Returns:
-        A list of `LayerCost`, in the order of the layers.
+        A list of `LayerCost`, in the order of the layers. What a detector
+        computes for each of its boxes is counted for as many of them as it
+        takes at most.
 
     Raises:
         ValueError: If a size is unknown, or the model has a layer with
@@ -77,23 +86,24 @@ def calls(model, input_shape=None):
 
     Args:
         model: A functional `keras.Model`; models in it are entered.
-        input_shape: Tuple without the batch, which counts as 1. Defaults to
-            `None`, the shape the model was built with.
+        input_shape: As for `count`, without the batch, which counts as 1.
 
     Returns:
-        List of tuples `(layer, input shape, output shape)`.
+        List of tuples `(layer, input shape, output shape)`, of the first
+        input and output of a layer that has several.
 
     Raises:
         ValueError: If a size is unknown.
     """
-    shape = tuple(input_shape or model.input_shape[1:])
-    if None in shape:
-        raise ValueError(
-            "`input_shape` must be given for a model with unknown sizes. "
-            f"Received: {shape}"
-        )
+    shapes = _input_shapes(model, input_shape)
+    for shape in shapes:
+        if None in shape:
+            raise ValueError(
+                "`input_shape` must be given for a model with unknown sizes. "
+                f"Received: {shape}"
+            )
     found = []
-    _walk(model, (1, *shape), found)
+    _walk(model, [(1, *shape) for shape in shapes], found)
     return found
 
 
@@ -114,36 +124,64 @@ def total(costs):
     )
 
 
-def _walk(model, input_shape, found):
-    """Passes shapes through the graph, and returns the output shape."""
+def _input_shapes(model, given):
+    """Returns the shape of every input of a model, without the batch."""
+    inputs = graph.unwrap(model).inputs
+    if given is not None and not isinstance(given, dict):
+        if len(inputs) > 1:
+            names = [tensor.name for tensor in inputs]
+            raise ValueError(
+                "`input_shape` of a model of several inputs must be a "
+                f"dictionary of shapes by names out of {names}. Received: "
+                f"input_shape={given}"
+            )
+        return [tuple(given)]
+    given = given or {}
+    return [tuple(given.get(x.name, x.shape[1:])) for x in inputs]
+
+
+def _walk(model, input_shapes, found):
+    """Passes shapes through the graph, and returns those of the outputs."""
     model = graph.unwrap(model)
-    shapes = {id(model.inputs[0]): input_shape}
+    shapes = dict(zip(map(id, model.inputs), input_shapes, strict=True))
     for node in graph.calls(model):
         operation = node.operation
         inputs = [shapes[id(tensor)] for tensor in node.input_tensors]
         if hasattr(operation, "operations"):
-            shape = _walk(operation, inputs[0], found)
+            outputs = _walk(operation, inputs, found)
         else:
-            shape = _output_shape(operation, inputs)
-            found.append((operation, inputs[0], shape))
-        shapes[id(node.output_tensors[0])] = shape
-    return shapes[id(model.outputs[0])]
+            outputs = _output_shapes(node, shapes)
+            found.append((operation, inputs[0], outputs[0]))
+        shapes |= zip(map(id, node.output_tensors), outputs, strict=True)
+    return [shapes[id(tensor)] for tensor in model.outputs]
 
 
-def _output_shape(layer, inputs):
-    tensors = [keras.KerasTensor(shape) for shape in inputs]
-    arguments = tensors[0] if len(tensors) == 1 else tensors
-    return tuple(layer.compute_output_spec(arguments).shape)
+def _output_shapes(node, shapes):
+    """Returns the shapes of the outputs of a layer, for shapes of tensors."""
+
+    def with_shape(value):
+        if not isinstance(value, keras.KerasTensor):
+            return value
+        return keras.KerasTensor(shapes[id(value)], value.dtype)
+
+    arguments = node.arguments
+    args, kwargs = keras.tree.map_structure(
+        with_shape, (arguments.args, arguments.kwargs)
+    )
+    outputs = node.operation.compute_output_spec(*args, **kwargs)
+    return [tuple(tensor.shape) for tensor in keras.tree.flatten(outputs)]
 
 
 def _cost(layer, input_shape, output_shape):
     statistics = ("moving_mean", "moving_variance")
+    # An operation of `keras.ops` has none.
+    variables = getattr(layer, "weights", ())
     parameters = sum(
-        math.prod(w.shape) for w in layer.weights if w.name not in statistics
+        math.prod(w.shape) for w in variables if w.name not in statistics
     )
     weights = sum(
         math.prod(w.shape)
-        for w in layer.weights
+        for w in variables
         if w.name.endswith("kernel") or w.name == "w_f"
     )
     if isinstance(layer, BaseNonLocal):
@@ -151,6 +189,12 @@ def _cost(layer, input_shape, output_shape):
     elif isinstance(layer, _ONE_KERNEL):
         # Each output value reads one column of the kernel.
         macs = math.prod(output_shape) * math.prod(layer.kernel.shape[:-1])
+    elif isinstance(layer, _TRANSPOSED):
+        # Each input value meets the weights of its channel; outputs come
+        # before inputs in the shape of such a kernel.
+        macs = math.prod(input_shape) * math.prod(layer.kernel.shape[:-1])
+    elif isinstance(layer, keras.layers.EinsumDense):
+        macs = math.prod(output_shape) * _summed(layer)
     elif weights:
         raise ValueError(
             "Multiply-adds can be counted for convolutions, dense and "
@@ -160,6 +204,13 @@ def _cost(layer, input_shape, output_shape):
     else:
         macs = 0
     return LayerCost(layer.name, int(macs), int(parameters), int(weights))
+
+
+def _summed(layer):
+    """Returns the products that an output value of an einsum is the sum of."""
+    operands, _, output = layer.equation.partition("->")
+    axes = zip(operands.partition(",")[2], layer.kernel.shape, strict=True)
+    return math.prod(size for axis, size in axes if axis not in output)
 
 
 def _non_local_macs(layer, input_shape):

@@ -11,10 +11,13 @@ import numpy as np
 import pytest
 
 import nonlocal_keras
+from nonlocal_keras import models
 from nonlocal_keras.analysis import macs
+from nonlocal_keras.layers import initialization
 from nonlocal_keras.models import VideoClassifier
 from nonlocal_keras.models import VideoResNet
 from nonlocal_keras.models import video_resnet
+from tests.support.marks import mostly_slow
 
 # strides of conv1; size and strides of pool1; frames
 ORG = (2, 2, 2), (2, 3, 3), (2, 2, 2), 32
@@ -259,6 +262,9 @@ def test_non_local_block_of_channels_first():
         (keras.layers.Conv1D(5, 3), (9, 4), 7 * 3 * 4 * 5),
         (keras.layers.Conv2D(6, 3, groups=2), (6, 8, 4), 24 * 9 * 2 * 6),
         (keras.layers.Conv3D(5, 1, strides=2), (2, 6, 8, 4), 12 * 4 * 5),
+        # Every input value is spread over nine places of five channels.
+        (keras.layers.Conv2DTranspose(5, 3), (6, 8, 4), 48 * 4 * 9 * 5),
+        (keras.layers.EinsumDense("bhc,hcd->bd", 5), (6, 4), 6 * 4 * 5),
         (keras.layers.ReLU(), (6, 8, 4), 0),
         (keras.layers.BatchNormalization(), (6, 8, 4), 0),
     ],
@@ -339,7 +345,6 @@ def test_unknown_sizes_must_be_given():
     [
         keras.layers.DepthwiseConv2D(3, name="other"),
         keras.layers.SeparableConv2D(4, 3, name="other"),
-        keras.layers.Conv2DTranspose(4, 3, name="other"),
     ],
     ids=lambda layer: type(layer).__name__,
 )
@@ -348,3 +353,64 @@ def test_other_kernels_are_an_error_and_not_zero(layer):
         one(layer, 6, 8, 4)
     assert "convolutions, dense and non-local layers" in str(error.value)
     assert f"{type(layer).__name__}: 'other'" in str(error.value)
+
+
+# === Detectors ===
+
+
+@mostly_slow(
+    pytest.mark.parametrize(
+        "kind, giga, parameters",
+        # What torchvision 0.28 publishes with its files: of a square image of
+        # 800 pixels in which nothing is found, and without the frozen
+        # normalizations.
+        [
+            ("faster", 134.38, 41_755_286),
+            ("mask", 134.38, 44_401_393),
+            ("keypoint", 133.924, 59_137_258),
+        ],
+    ),
+    1,
+)
+def test_detectors_cost_what_torchvision_says(kind, giga, parameters):
+    with initialization.no_random_weights():
+        model = models.from_name(f"{kind}_rcnn_r50_fpn")
+    costs = macs.count(model, {"images": (800, 800, 3)})
+    of_found = [c.macs for c in costs if c.name.startswith(("mask_", "keyp"))]
+    total = macs.total(costs)
+    assert abs((total.macs - sum(of_found)) / 1e9 - giga) < 5e-4
+    # Scale and offset of 53 normalizations, on 26,560 channels.
+    assert total.parameters - 2 * 26_560 == parameters
+
+
+def test_what_a_detector_computes_of_a_box_counts_for_all_of_them():
+    def count(post_nms_top_n, detections_per_image):
+        backbone = models.ImageResNet(stage_blocks=(1,) * 4, width_per_group=2)
+        model = models.MaskRCNN(
+            backbone,
+            num_classes=3,
+            fpn_filters=4,
+            box_units=6,
+            mask_filters=(5,),
+            post_nms_top_n=post_nms_top_n,
+            detections_per_image=detections_per_image,
+        )
+        costs = macs.count(model, {"images": (64, 96, 3)})
+        return {cost.name: cost.macs for cost in costs}
+
+    few, more = count(10, 5), count(20, 5)
+    assert few["box_fc6"] == 10 * 7 * 7 * 4 * 6
+    assert more["box_fc6"] == 2 * few["box_fc6"]
+    assert few["mask_conv1"] == more["mask_conv1"] == 5 * 14 * 14 * 9 * 4 * 5
+    assert few["mask_deconv"] == 5 * 14 * 14 * 4 * 5 * 5
+
+
+def test_shapes_of_several_inputs_are_given_by_name():
+    a, b = keras.Input((None,), name="a"), keras.Input((3,), name="b")
+    outputs = [keras.layers.Dense(5)(b), keras.layers.Concatenate()([a, b])]
+    model = keras.Model([a, b], outputs)
+    assert macs.total(macs.count(model, {"a": (7,)})).macs == 15
+    with pytest.raises(ValueError) as error:
+        macs.count(model, (7,))
+    message = "a dictionary of shapes by names out of ['a', 'b']. Received: "
+    assert message in str(error.value)

@@ -43,8 +43,10 @@ class RoIAlign(layers.Layer):
 
     def compute_output_spec(self, features, boxes):
         size, channels = self.output_size, features[0].shape[-1]
+        batch, n = boxes.shape[:2]
+        rows = None if batch is None else batch * n
         return keras.KerasTensor(
-            (None, size, size, channels), features[0].dtype
+            (rows, size, size, channels), features[0].dtype
         )
 
     def get_config(self):
