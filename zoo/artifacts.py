@@ -2,7 +2,8 @@
 
 artifacts/NAME/VERSION/
     model.keras                                     for Keras
-    saved_model.pb, variables/, assets/labels.txt   for TensorFlow Serving
+    saved_model.pb, variables/, assets/labels.txt   for TensorFlow Serving,
+                                                    where the task has them
     record.json, card.md                            what it is
     report.json                                     how it was converted
     SHA256SUMS                                      all of the above
@@ -252,14 +253,16 @@ def _export(task, model, record, partial):
     """Returns the folder to write to, with a SavedModel where that works."""
     import keras
 
-    if keras.backend.backend() == "tensorflow":
-        return pathlib.Path(task.write_saved_model(model, record, partial))
-    logging.warning(
-        "%s: no SavedModel is written, since that needs the TensorFlow "
-        "backend and this is %s. The Keras model is whole.",
-        record.name,
-        keras.backend.backend(),
-    )
+    backend = keras.backend.backend()
+    if hasattr(task, "write_saved_model"):
+        if backend == "tensorflow":
+            return pathlib.Path(task.write_saved_model(model, record, partial))
+        logging.warning(
+            "%s: no SavedModel is written, since that needs the TensorFlow "
+            "backend and this is %s. The Keras model is whole.",
+            record.name,
+            backend,
+        )
     folder = partial / str(record.version)
     folder.mkdir()
     return folder

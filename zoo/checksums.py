@@ -17,7 +17,8 @@ def digest(path, algorithm="sha256"):
 
     Args:
         path: Path of the file.
-        algorithm: String, `"sha256"` or `"sha1"`. Defaults to `"sha256"`.
+        algorithm: String, `"sha256"`, `"sha1"` or `"md5"`. Defaults to
+            `"sha256"`.
     """
     with open(path, "rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()
@@ -31,8 +32,8 @@ def matches(path, checksum, max_bytes):
 
     Args:
         path: Path of the file.
-        checksum: String such as "sha1:..." or "sha256:...", in whole or its
-            first digits.
+        checksum: String such as "sha1:...", "sha256:..." or "md5:...", in
+            whole or its first digits.
         max_bytes: Integer. A zip that unpacks to more does not match.
     """
     algorithm, _, expected = checksum.partition(":")
@@ -43,7 +44,10 @@ def matches(path, checksum, max_bytes):
 
 
 def is_whole(checksum):
-    """Tells whether a published checksum has all its digits."""
+    """Tells whether a published checksum vouches for a file.
+
+    All digits of an MD5 do not: files are made that share one.
+    """
     algorithm, _, digits = (checksum or ":").partition(":")
     return len(digits) == {"sha1": 40, "sha256": 64}.get(algorithm)
 

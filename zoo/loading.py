@@ -41,15 +41,17 @@ def load(
     Args:
         name: String, see `zoo.list_models`. Without its tag it means the tag
             that comes first.
-        num_classes: Integer. Another number of classes than that of the
-            record gives a fresh classifier, which must be trained. Defaults
-            to `None`, for that of the record.
+        num_classes: Integer, of a detector with the background. Another
+            number of classes than that of the record gives fresh weights to
+            what tells classes apart, which must be trained. Defaults to
+            `None`, for that of the record.
         weights: `True` for the published weights, `False` for none, or the
             path of the published file if it lies here already. Defaults to
             `True`.
         include_top: Boolean. `False` gives the features of res5,
             `(batch, frames, height, width, channels)`, without pooling and
-            classifier. Defaults to `True`.
+            classifier; of a detector a dictionary of those of res2 to res5.
+            Defaults to `True`.
         cache_dir: Folder for downloads and models. Defaults to `None`, for
             `$NONLOCAL_KERAS_HOME/zoo`, or `~/.cache/nonlocal_keras/zoo`.
         offline: Boolean, whether the network must not be used. Defaults to
@@ -67,7 +69,9 @@ def load(
     Returns:
         A model that predicts, trains and saves. For videos that is a
         `nonlocal_keras.models.VideoClassifier`; it has `labels` and
-        `preprocess(frames)`. With `include_top=False` its backbone, which has
+        `preprocess(frames)`. For images it is a
+        `nonlocal_keras.models.MaskRCNN`, whose `predict(images)` takes them
+        as they are. With `include_top=False` its backbone, which has
         `preprocess` as well.
 
     Raises:
@@ -167,6 +171,12 @@ def path(name, cache_dir=None):
     """
     record, root = registry.find(name, cache_dir)
     folder = artifacts.folder_of(record, root)
+    if not hasattr(tasks.find(record.task), "write_saved_model"):
+        raise ValueError(
+            "`name` must be of a task that has SavedModels; those of "
+            f"{record.task!r} are kept for Keras alone: zoo.load({name!r}). "
+            f"Received: name={name!r}"
+        )
     if not (folder / artifacts.SAVED_MODEL).is_file():
         raise ValueError(
             f"{record.name} has no SavedModel at {folder}. Call "

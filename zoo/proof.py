@@ -37,8 +37,8 @@ def prove(model, record, twin, saved_model):
 
     task = tasks.find(record.task)
     inputs = task.draw_inputs(model, record)
-    expected = _as_arrays(task.run(model, inputs))
-    found = {twin.name: _as_arrays(task.run(read(twin), inputs))}
+    expected = as_arrays(task.run(model, inputs))
+    found = {twin.name: as_arrays(task.run(read(twin), inputs))}
     if saved_model.is_file():
         found[saved_model.name] = _serve(saved_model.parent, inputs)
     for name, outputs in found.items():
@@ -63,7 +63,8 @@ def _serve(folder, inputs):
     return {name: array.numpy() for name, array in served(**tensors).items()}
 
 
-def _as_arrays(outputs):
+def as_arrays(outputs):
+    """Returns tensors by name as arrays by name."""
     import keras
 
     return {

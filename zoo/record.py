@@ -49,8 +49,8 @@ class Record:
         download: Dictionary of a published file: `url`, `mirrors` (other
             addresses to which the project linked it), `unverified_mirrors`
             (addresses where it may lie, but nobody saw it),
-            `checksum` ("sha1:...", "sha256:..." in whole or in part, or
-            `None` where none is published), `converter` (a source of
+            `checksum` ("sha1:...", "sha256:..." or "md5:..." in whole or in
+            part, or `None` where none is published), `converter` (a source of
             `nonlocal_keras.convert`) and its `overrides`. Defaults to
             `None`, for a model whose artifact lies beside its record.
         note: String, one line on what else has to be known. Defaults to `""`.

@@ -23,8 +23,8 @@ def make_record_card(record):
         **_tell_file(record.download),
         "parameters": f"{record.parameters:,}",
         **tasks.find(record.task).tell_fields(record),
-        "classes": card.tell_classes(record.labels),
     }
+    rows.setdefault("classes", card.tell_classes(record.labels))
     head = card.make_head(record.name, record.description, rows)
     return f"{head}\n## Accuracy\n\n{_tell_accuracy(record)}\n"
 

@@ -15,8 +15,10 @@ from zoo import tasks
 
 # A name is part of the names of files, which end at 255 bytes.
 _NAME = re.compile(r"(?=.{1,200}$)[a-z0-9_]+(\.[a-z0-9_]+)?")
-# A whole digest, or the start of one: many projects publish 8 digits.
-_CHECKSUM = re.compile(r"sha1:[0-9a-f]{8,40}|sha256:[0-9a-f]{8,64}")
+# A whole digest, or the start of one: many projects publish 8 digits, or 6.
+_CHECKSUM = re.compile(
+    r"sha1:[0-9a-f]{8,40}|sha256:[0-9a-f]{8,64}|md5:[0-9a-f]{6,32}"
+)
 METRIC_FIELDS = ("dataset", "protocol")
 DOWNLOAD_FIELDS = ("url", "mirrors", "checksum", "converter", "overrides")
 MORE_DOWNLOAD_FIELDS = ("unverified_mirrors",)

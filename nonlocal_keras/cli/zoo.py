@@ -107,7 +107,7 @@ def _make_table(records):
     from zoo import tasks
 
     rows = [
-        "| name | clip | accuracy | license | weights, the first by default |",
+        "| name | input | accuracy | license | weights, the first by default |",
         "|---|---|---|---|---|",
     ]
     tags = {}

@@ -1,10 +1,16 @@
-"""A detector that is small enough for every test, and finds something."""
+"""A detector that is small enough for every test, and finds something.
+
+And its zoo record.
+"""
+
+import numpy as np
 
 from nonlocal_keras.models import ImageResNet
 from nonlocal_keras.models import MaskRCNN
 from tests.support.backends import BACKEND
 from tests.support.random_weights import randomize
 
+LABELS = ("background", "cat", "dog")
 BACKBONE = {"stage_blocks": (1, 1, 1, 1), "width_per_group": 2}
 HEADS = {
     "num_classes": 3,
@@ -46,3 +52,49 @@ def eager(model):
     if BACKEND == "tensorflow":
         model.run_eagerly = True
     return model
+
+
+def images(*sizes):
+    """Random images of the given heights and widths."""
+    rng = np.random.default_rng(0)
+    return [rng.integers(0, 256, (*size, 3), "uint8") for size in sizes]
+
+
+def assert_equal(found, expected, **tolerance):
+    """Two dictionaries of predictions hold the same."""
+    assert found.keys() == expected.keys()
+    for name in expected:
+        for one, other in zip(found[name], expected[name], strict=True):
+            np.testing.assert_allclose(one, other, **tolerance)
+
+
+def record(name="mask_rcnn_tiny_test.local", **changes):
+    """Fields of the record of `small()`, as `zoo.register` takes them."""
+    return {
+        "name": name,
+        "task": "object_detection",
+        "description": "Mask and Keypoint R-CNN of a test",
+        "source": "made by a test",
+        "license": "Apache-2.0",
+        "parameters": 1,
+        "macs": 1,
+        "input": {
+            "min_size": 64,
+            "max_size": 96,
+            "channels": "RGB",
+            "mean": [0.485, 0.456, 0.406],
+            "std": [0.229, 0.224, 0.225],
+        },
+        "views": {},
+        "labels": LABELS,
+        "metrics": {
+            "dataset": "test",
+            "protocol": "one view",
+            "box_ap": 0.25,
+            "box_ap50": 0.5,
+            "keypoint_ap": 0.125,
+            "images": 100,
+            "command": "python train.py",
+        },
+        **changes,
+    }

@@ -12,10 +12,13 @@ equip(model, record) gives a model what its user needs of the record, and
 choose_head(model, record, num_classes, include_top) returns the model that
     `zoo.load` is asked for.
 write_saved_model(model, record, folder) writes `folder/VERSION`, and returns
-    its path.
-draw_inputs(model, record) returns arrays by the names of the signature.
-run(model, inputs) returns what the signature must give for them, by name.
-input_shape(record) returns the shape of one input, for its cost.
+    its path. A task without this function has artifacts without a SavedModel.
+draw_inputs(model, record) returns arrays by name, of the signature where there
+    is one.
+run(model, inputs) returns what a model or the signature must give for them,
+    by name.
+input_shape(record) returns the shape of one input, for its cost, or a
+    dictionary of shapes by the names of inputs.
 tell_fields(record) and tell_accuracy(record) return rows of the model card,
     as a dictionary, and a sentence of it.
 short_input(record) and short_accuracy(record) return columns of a list.

@@ -12,25 +12,15 @@ from tests.support.backends import numpy
 from tests.support.backends import tensorflow_only
 from tests.support.detectors import BACKBONE
 from tests.support.detectors import HEADS
+from tests.support.detectors import assert_equal
 from tests.support.detectors import eager
+from tests.support.detectors import images
 from tests.support.detectors import small
 from tests.support.marks import mostly_slow
 
 pytestmark = [pytest.mark.any_backend]
 if BACKEND == "jax":
     pytestmark.append(pytest.mark.slow)  # It compiles for half a minute.
-
-
-def images(*sizes):
-    rng = np.random.default_rng(0)
-    return [rng.integers(0, 256, (*size, 3), "uint8") for size in sizes]
-
-
-def assert_equal(found, expected, **tolerance):
-    assert found.keys() == expected.keys()
-    for name in expected:
-        for one, other in zip(found[name], expected[name], strict=True):
-            np.testing.assert_allclose(one, other, **tolerance)
 
 
 @pytest.fixture(scope="module")
