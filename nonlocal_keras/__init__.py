@@ -14,6 +14,7 @@ from nonlocal_keras.analysis.memory import memory_estimate
 from nonlocal_keras.evaluation import Evaluation
 from nonlocal_keras.evaluation import evaluate
 from nonlocal_keras.evaluation import predict_video
+from nonlocal_keras.layers import GlobalContext2D
 from nonlocal_keras.layers import NonLocal1D
 from nonlocal_keras.layers import NonLocal2D
 from nonlocal_keras.layers import NonLocal3D
@@ -26,6 +27,7 @@ sys.modules[f"{__name__}.zoo"] = zoo
 
 __all__ = [
     "Evaluation",
+    "GlobalContext2D",
     "NonLocal1D",
     "NonLocal2D",
     "NonLocal3D",

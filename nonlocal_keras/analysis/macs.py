@@ -1,7 +1,7 @@
 """Multiply-adds and parameters of a model, counted from its layers.
 
 The convention is that of the paper: one multiply-add is one FLOP; counted are
-convolutions, dense layers and the two matrix products of a non-local block.
+convolutions, dense layers and the matrix products of the blocks.
 Normalization, pooling and activations are not.
 """
 
@@ -10,6 +10,7 @@ import math
 
 import keras
 
+from nonlocal_keras.layers import GlobalContext2D
 from nonlocal_keras.layers.base_non_local import BaseNonLocal
 from nonlocal_keras.models import graph
 
@@ -186,6 +187,8 @@ def _cost(layer, input_shape, output_shape):
     )
     if isinstance(layer, BaseNonLocal):
         macs = _non_local_macs(layer, input_shape)
+    elif isinstance(layer, GlobalContext2D):
+        macs = _global_context_macs(layer, input_shape)
     elif isinstance(layer, _ONE_KERNEL):
         # Each output value reads one column of the kernel.
         macs = math.prod(output_shape) * math.prod(layer.kernel.shape[:-1])
@@ -227,6 +230,17 @@ def _non_local_macs(layer, input_shape):
     if layer.pairwise == "concatenation":
         return macs + (queries + keys) * width
     return macs + pairs * width
+
+
+def _global_context_macs(layer, input_shape):
+    # Two products over the positions, the rest on one vector.
+    macs = sum(
+        math.prod(w.shape) for w in layer.weights if w.name.endswith("kernel")
+    )
+    if layer.pooling == "average":
+        return macs
+    channels = input_shape[layer._channel_axis]
+    return macs - channels + 2 * math.prod(input_shape[1:])
 
 
 def count_positions(layer, input_shape):

@@ -1,6 +1,7 @@
 from nonlocal_keras.layers.batch_norm import BatchNormalization
 from nonlocal_keras.layers.batch_norm import FrozenBatchNormalization
 from nonlocal_keras.layers.frozen_affine import FrozenAffine
+from nonlocal_keras.layers.global_context import GlobalContext2D
 from nonlocal_keras.layers.non_local import NonLocal1D
 from nonlocal_keras.layers.non_local import NonLocal2D
 from nonlocal_keras.layers.non_local import NonLocal3D
@@ -12,6 +13,7 @@ __all__ = [
     "BatchNormalization",
     "FrozenAffine",
     "FrozenBatchNormalization",
+    "GlobalContext2D",
     "NonLocal1D",
     "NonLocal2D",
     "NonLocal3D",

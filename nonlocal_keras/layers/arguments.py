@@ -125,7 +125,7 @@ def check_split(axes, pool_size, frame_groups):
             )
 
 
-def check_input_shape(shape, rank, layer, pool_size, frame_groups):
+def check_input_shape(shape, rank, layer, pool_size=None, frame_groups=1):
     """Checks a `channels_last` input shape, entries `None` where unknown."""
     example = "(batch, frames, height, width, channels)"
     example = {1: "(batch, steps, channels)", 3: example}.get(
@@ -133,7 +133,8 @@ def check_input_shape(shape, rank, layer, pool_size, frame_groups):
     )
     if len(shape) != rank + 2:
         other = len(shape) - 2
-        way_out = f"use NonLocal{other}D or reshape" if 1 <= other <= 3 else ""
+        named = layer.startswith("NonLocal") and 1 <= other <= 3
+        way_out = f"use NonLocal{other}D or reshape" if named else ""
         raise ValueError(
             f"`inputs` of {layer} must have {rank + 2} axes, {example}; for "
             f"{len(shape)} axes {way_out or 'reshape'}. "

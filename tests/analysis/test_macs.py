@@ -414,3 +414,14 @@ def test_shapes_of_several_inputs_are_given_by_name():
         macs.count(model, (7,))
     message = "a dictionary of shapes by names out of ['a', 'b']. Received: "
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize("pooling", ["attention", "average"])
+def test_global_context_blocks_are_counted(pooling):
+    inputs = keras.Input((6, 8, 32))
+    block = nonlocal_keras.GlobalContext2D(ratio=4, pooling=pooling)
+    cost = macs.total(macs.count(keras.Model(inputs, block(inputs))))
+    # To a bottleneck of 8 and back, once; for each position a logit and its
+    # part of the mean.
+    attention = 2 * 6 * 8 * 32 if pooling == "attention" else 0
+    assert cost.macs == 2 * 32 * 8 + attention

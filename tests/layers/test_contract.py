@@ -5,6 +5,7 @@ import pytest
 from keras.src import testing
 
 from nonlocal_keras.layers import FrozenAffine
+from nonlocal_keras.layers import GlobalContext2D
 from nonlocal_keras.layers import NonLocal1D
 from nonlocal_keras.layers import NonLocal2D
 from nonlocal_keras.layers import NonLocal3D
@@ -20,7 +21,11 @@ from tests.support.marks import mostly_slow
 pytestmark = pytest.mark.any_backend
 
 CLIPS = (2, 8, 4, 6, 4)
-INPUTS = {NonLocal1D: (2, 12, 4), NonLocal2D: (2, 8, 6, 4)}
+INPUTS = {
+    NonLocal1D: (2, 12, 4),
+    NonLocal2D: (2, 8, 6, 4),
+    GlobalContext2D: (2, 8, 6, 4),
+}
 SMALL_INITIAL_WEIGHTS = keras.initializers.RandomNormal(stddev=0.02)
 
 
@@ -76,6 +81,22 @@ TABLES = {
     NonLocal1D: non_local_table(1, attend_axes=(0,)),
     NonLocal2D: non_local_table(2, attend_axes=(0,)),
     NonLocal3D: non_local_table(3, attend_axes="time"),
+    GlobalContext2D: [
+        {
+            "ratio": 2,
+            "pooling": "average",
+            "fusions": ("add", "multiply"),
+            "epsilon": 1e-2,
+            "kernel_initializer": SMALL_INITIAL_WEIGHTS,
+            "bias_initializer": keras.initializers.Constant(0.1),
+            "kernel_regularizer": keras.regularizers.L2(1e-3),
+            "bias_regularizer": keras.regularizers.L1(1e-3),
+            "activity_regularizer": keras.regularizers.L2(1e-4),
+            "kernel_constraint": keras.constraints.NonNeg(),
+            "bias_constraint": keras.constraints.MaxNorm(2.0),
+        },
+        {"data_format": "channels_first"},
+    ],
     FrozenAffine: [{"axis": 1}, {"axis": -1}],
     TemporalShift: [{"shift_div": 2}, {"shift_div": 4}],
     VideoConv3D: [
@@ -233,6 +254,18 @@ class KerasLayerTest(testing.TestCase):
         for cls in (NonLocal1D, NonLocal2D, NonLocal3D):
             # 4 kernels and w_f, each with a loss.
             self.run_non_local(cls, options, trainable=7, frozen=2, losses=5)
+
+    def test_global_context(self):
+        # Kernel and bias of the attention; two of these and a gamma and beta.
+        self.run_all(
+            GlobalContext2D,
+            {"ratio": 2, "kernel_regularizer": "l2"},
+            INPUTS[GlobalContext2D],
+            expected_num_trainable_weights=8,
+            expected_num_non_trainable_weights=0,
+            expected_num_losses=3,
+            supports_masking=False,
+        )
 
     def test_frozen_affine(self):
         self.run_all(

@@ -3,6 +3,7 @@
 import keras
 from keras import layers
 
+from nonlocal_keras.layers import GlobalContext2D
 from nonlocal_keras.layers import NonLocal2D
 from nonlocal_keras.layers import arguments
 from nonlocal_keras.layers import initialization
@@ -22,9 +23,9 @@ class ImageResNet(keras.Model):
     """Bottleneck ResNet or ResNeXt on images, with features of each stage.
 
     The layers have the names of `nonlocal_keras.models.VideoResNet`:
-    `conv1`, `res{2..5}_{i}_branch{1,2a,2b,2c}`, each with its `_bn`, and
-    `nonlocal_res{2..5}_{i}`. All padding is symmetric, as in the published
-    checkpoints.
+    `conv1`, `res{2..5}_{i}_branch{1,2a,2b,2c}`, each with its `_bn`,
+    `nonlocal_res{2..5}_{i}` and `global_context_res{2..5}_{i}`. All padding
+    is symmetric, as in the published checkpoints.
 
     Example:
 
@@ -53,6 +54,12 @@ class ImageResNet(keras.Model):
             `nonlocal_keras.NonLocal2D` for all blocks; under the name of a
             stage, a dictionary of arguments for that stage only. Defaults to
             `None`.
+        global_context: Tuple of Strings, the stages of which every residual
+            block has a `nonlocal_keras.GlobalContext2D` after its third
+            convolution, e.g. `("res3", "res4", "res5")`. Defaults to `None`,
+            no such block.
+        global_context_options: Dictionary of arguments of
+            `nonlocal_keras.GlobalContext2D`. Defaults to `None`.
         normalization: String, `"frozen"` for batch normalizations that keep
             their statistics and weights, as is usual where a device holds
             few images, or `"batch"`. Defaults to `"frozen"`.
@@ -85,6 +92,7 @@ class ImageResNet(keras.Model):
     - [He et al., 2016](https://arxiv.org/abs/1512.03385)
     - [Xie et al., 2017](https://arxiv.org/abs/1611.05431)
     - [Wang et al., 2018, section 6](https://arxiv.org/abs/1711.07971)
+    - [Cao et al., 2019](https://arxiv.org/abs/1904.11492)
     """
 
     def __init__(
@@ -96,6 +104,8 @@ class ImageResNet(keras.Model):
         strided="3x3",
         non_local=None,
         non_local_options=None,
+        global_context=None,
+        global_context_options=None,
         normalization="frozen",
         momentum=0.9,
         epsilon=1e-5,
@@ -116,6 +126,8 @@ class ImageResNet(keras.Model):
                 "strided": strided,
                 "non_local": non_local,
                 "non_local_options": non_local_options,
+                "global_context": global_context,
+                "global_context_options": global_context_options,
                 "normalization": normalization,
                 "momentum": momentum,
                 "epsilon": epsilon,
@@ -139,15 +151,29 @@ class ImageResNet(keras.Model):
         """The placement of the non-local blocks, e.g. `{"res4": (4,)}`."""
         return self._config["non_local"]
 
+    @property
+    def global_context(self):
+        """The stages with global context blocks, e.g. `("res4", "res5")`."""
+        return self._config["global_context"]
+
     def describe(self):
-        """Returns architecture, depth and non-local blocks in one line."""
+        """Returns architecture, depth and blocks in one line."""
         config = self._config
         depth = 3 * sum(config["stage_blocks"]) + 2
         name = f"ResNet-{depth}"
         if config["groups"] > 1:
             width = config["width_per_group"]
             name = f"ResNeXt-{depth}-{config['groups']}x{width}d"
-        return f"{name}: {placement.describe(config['non_local'])}"
+        places = [placement.describe(config["non_local"])]
+        if config["global_context"]:
+            blocks = dict(zip(STAGES, config["stage_blocks"]))
+            number = sum(blocks[stage] for stage in config["global_context"])
+            stages = " ".join(config["global_context"])
+            plural = "" if number == 1 else "s"
+            places.append(f"{number} global context block{plural} in {stages}")
+            if not config["non_local"]:
+                places = places[1:]
+        return f"{name}: {' and '.join(places)}"
 
     def get_config(self):
         config = resnet_config.serialize(self._config)
@@ -179,7 +205,36 @@ def _standardize(config):
             'synchronized=True, normalization="frozen"'
         )
     shared = resnet_config.standardize_shared(config)
-    return {**config, **shared, "input_shape": shape}
+    return {
+        **config,
+        **shared,
+        "input_shape": shape,
+        "global_context": _check_stages(config["global_context"]),
+        "global_context_options": _check_context_options(config),
+    }
+
+
+def _check_stages(stages):
+    """Returns the stages of `global_context` as a tuple in order."""
+    given = () if stages is None else stages
+    listed = isinstance(given, (tuple, list))
+    if not listed or set(given) - set(STAGES) or len(set(given)) < len(given):
+        raise ValueError(
+            f"`global_context` must be None or a tuple of stages out of "
+            f'{STAGES}, e.g. ("res3", "res4", "res5"). '
+            f"Received: global_context={stages!r}"
+        )
+    return tuple(stage for stage in STAGES if stage in given)
+
+
+def _check_context_options(config):
+    options = dict(config["global_context_options"] or {})
+    if options and not config["global_context"]:
+        raise ValueError(
+            "`global_context_options` without `global_context` would change "
+            f"nothing. Received: global_context_options={options}"
+        )
+    return options
 
 
 class _Layers:
@@ -227,6 +282,8 @@ class _Layers:
             x, width, 3, second, f"{name}_branch2b", groups=config["groups"]
         )
         x = self._conv(x, filters, 1, 1, f"{name}_branch2c", relu=False)
+        if stage in config["global_context"]:
+            x = self._global_context(x, name)
         x = layers.Add(name=f"{name}_sum", **self.common)([x, shortcut])
         return layers.ReLU(name=f"{name}_relu", **self.common)(x)
 
@@ -270,3 +327,11 @@ class _Layers:
             **self.options[stage],
         }
         return NonLocal2D(name=f"nonlocal_{stage}_{index}", **options)(x)
+
+    def _global_context(self, x, name):
+        options = {
+            "kernel_regularizer": self.config["kernel_regularizer"],
+            **self.map,
+            **self.config["global_context_options"],
+        }
+        return GlobalContext2D(name=f"global_context_{name}", **options)(x)

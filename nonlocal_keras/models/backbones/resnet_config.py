@@ -100,7 +100,13 @@ def of_blocks(config):
 
 def serialize(config):
     """Turns a config of plain values into what a Keras file holds."""
-    empty = ("non_local", "non_local_options", "temporal_kernels")
+    empty = (
+        "non_local",
+        "non_local_options",
+        "temporal_kernels",
+        "global_context",
+        "global_context_options",
+    )
     return {
         **config,
         **{name: config[name] or None for name in empty if name in config},

@@ -129,6 +129,8 @@ def describe(config, backbone):
     in_head = config["keypoint_non_local"] is not None
     if in_head or getattr(backbone, "non_local", None):
         name = f"NL {name}"
+    if getattr(backbone, "global_context", None):
+        name = f"GC {name}"
     if in_head:
         number = len(config["keypoint_filters"]) // 2
         plural = "" if number == 1 else "s"

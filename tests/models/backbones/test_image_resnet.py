@@ -83,6 +83,48 @@ def test_a_new_non_local_block_changes_nothing():
         np.testing.assert_array_equal(found[stage], expected[stage])
 
 
+GLOBAL_CONTEXT = {
+    "global_context": ("res5", "res4"),
+    "global_context_options": {"ratio": 64},
+}
+
+
+@slow_on_jax
+@pytest.mark.any_backend
+def test_new_global_context_blocks_change_nothing():
+    plain = randomize(small())
+    backbone = small(**GLOBAL_CONTEXT)
+    names = [layer.name for layer in backbone.layers]
+    added = [name for name in names if name.startswith("global_context")]
+    assert added == [
+        f"global_context_{n}" for n in ("res4_0", "res4_1", "res5_0")
+    ]
+    for name in added:
+        block = name.removeprefix("global_context_")
+        at = names.index(name)
+        assert f"{block}_branch2c_bn" in names[:at]
+        assert f"{block}_sum" in names[at:]
+    for layer in plain.layers:
+        backbone.get_layer(layer.name).set_weights(layer.get_weights())
+    found, expected = run(backbone, image()), run(plain, image())
+    for stage in expected:
+        np.testing.assert_array_equal(found[stage], expected[stage])
+
+
+def test_global_context_is_described_and_kept():
+    backbone = small(**GLOBAL_CONTEXT)
+    assert backbone.describe() == (
+        "ResNet-17: 3 global context blocks in res4 res5"
+    )
+    twin = ImageResNet.from_config(backbone.get_config())
+    assert twin.get_layer("global_context_res4_1").ratio == 64
+    both = small(non_local={"res4": (0,)}, global_context=("res2",))
+    assert both.describe() == (
+        "ResNet-17: 1 non-local block at res4[0] and 1 global context block "
+        "in res2"
+    )
+
+
 def test_blocks_take_their_options():
     options = {"pairwise": "dot_product", "res4": {"pool_size": 2}}
     places = {"res3": (0,), "res4": (1,)}
@@ -140,6 +182,12 @@ def test_blocks_are_inserted_afterwards():
         ({"input_shape": (4, 4)}, "`input_shape` must be (height, width,"),
         ({"synchronized": True}, "`synchronized` shares batch statistics"),
         ({"non_local": {"res4": (2,)}}, "`non_local` must name blocks 0 to 1"),
+        ({"global_context": ("res6",)}, "`global_context` must be None or a"),
+        ({"global_context": "res4"}, "`global_context` must be None or a"),
+        (
+            {"global_context_options": {"ratio": 4}},
+            "`global_context_options` without `global_context` would change",
+        ),
     ],
 )
 def test_wrong_arguments_are_named(options, message):
