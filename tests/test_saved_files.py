@@ -25,13 +25,15 @@ FILES = (
     "saved_nl_shifted_affine",
     # Blocks of images and sequences.
     "saved_ranks",
+    # Global context blocks of both poolings and fusions.
+    "saved_global_context",
 )
 # Boxes, masks and keypoints, blocks in backbone and head.
 DETECTOR = "saved_detector"
 # Of the largest output; processors and backends round differently.
 TOLERANCE = 1e-5
 # Compiling takes long elsewhere.
-IN_THE_FAST_SUITE = (0, 1, 2) if backends.BACKEND == "tensorflow" else (1,)
+IN_THE_FAST_SUITE = (0, 1, 2, 3) if backends.BACKEND == "tensorflow" else (1,)
 
 
 def load(name):

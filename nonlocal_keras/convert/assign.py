@@ -9,6 +9,7 @@ import numpy as np
 from nonlocal_keras.convert import name_maps
 from nonlocal_keras.convert.name_map import ConversionError
 from nonlocal_keras.layers import FrozenAffine
+from nonlocal_keras.layers import GlobalContext2D
 from nonlocal_keras.layers.base_non_local import BaseNonLocal
 
 NAMED = 5
@@ -26,6 +27,7 @@ class Tensors:
         duplicates: Dictionary of name to the name of an equal tensor.
         skipped: Dictionary of name to the reason.
         unknown: List of names that the map does not know.
+        changed: Dictionary of weight to an array in the place of its tensor.
     """
 
     def __init__(self, name_map, tensors):
@@ -35,6 +37,7 @@ class Tensors:
         self.duplicates = {}
         self.skipped = {}
         self.unknown = []
+        self.changed = {}
         self._sort()
 
     def _sort(self):
@@ -69,7 +72,18 @@ class Tensors:
 
     def shapes(self):
         """Returns the shape of the tensor of every weight."""
-        return {t: self.arrays[name].shape for t, name in self.used.items()}
+        return {target: self.array_of(target).shape for target in self.used}
+
+    def array_of(self, target):
+        """Returns the array that becomes a weight."""
+        if target in self.changed:
+            return self.changed[target]
+        return self.arrays[self.used[target]]
+
+    def fill(self, target, array):
+        """Gives a weight that has no tensor an array."""
+        self.used[target] = f"({target})"
+        self.changed[target] = array
 
     def skip(self, start, reason):
         """Leaves out the tensors of all weights that begin so."""
@@ -93,7 +107,7 @@ def check_tensors(tensors, shapes, fresh, inflate):
     problems, misfits = [], list(tensors.unknown)
     problems += [f"{name!r} is of no known kind" for name in tensors.unknown]
     for target, name in tensors.used.items():
-        found = tensors.arrays[name].shape
+        found = tensors.array_of(target).shape
         if target not in shapes:
             problems.append(f"{name!r} has no place in this network")
             misfits.append(name)
@@ -129,7 +143,7 @@ def _list_first(problems):
 
 def _bad_numbers(tensors):
     for target, name in tensors.used.items():
-        array = tensors.arrays[name]
+        array = tensors.array_of(target)
         if array.dtype.kind != "f":
             yield f"{name!r} must hold floats, not {array.dtype}"
         elif not _finite(array):
@@ -181,6 +195,9 @@ def weights_of(model):
                     _add(weights, f"{layer.name}.{name}", part)
             if hasattr(layer, "w_f"):
                 weights[f"{layer.name}.w_f"] = layer.w_f
+        elif isinstance(layer, GlobalContext2D):
+            for part in layer._flatten_layers(include_self=False):
+                _add(weights, f"{layer.name}.{part.name}", part)
         else:
             _add(weights, layer.name, layer)
     named = {id(weight) for weight in weights.values()}
@@ -231,9 +248,9 @@ def assign_tensors(model, tensors, fresh, inflation):
             f"in the file: {missing[:NAMED]}; in the model: "
             f"{unknown[:NAMED]}. This is a fault of the converters."
         )
-    for target, name in tensors.used.items():
+    for target in tensors.used:
         weight = weights[target]
-        value = to_keras(tensors.arrays[name], weight.shape, inflation)
+        value = to_keras(tensors.array_of(target), weight.shape, inflation)
         weight.assign(keras.ops.convert_to_tensor(value, weight.dtype))
     return left
 

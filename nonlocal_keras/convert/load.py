@@ -11,6 +11,7 @@ from nonlocal_keras.convert import override_kinds
 from nonlocal_keras.convert.architecture import infer_architecture
 from nonlocal_keras.convert.detector import infer_detector
 from nonlocal_keras.convert.detector_plan import make_detector_plan
+from nonlocal_keras.convert.detector_sources import published
 from nonlocal_keras.convert.files import keras_files
 from nonlocal_keras.convert.files.read import read_tensors
 from nonlocal_keras.convert.name_map import ConversionError
@@ -50,8 +51,8 @@ def load_checkpoint(path, source, **overrides):
             release), `"lfb"`, `"pyslowfast"`, `"pytorchvideo"`,
             `"mmaction2"`, `"gluoncv"`, `"tsm"` (the authors of the temporal
             shift), `"imagenet"` for 2D ResNets, which are inflated, or
-            `"torchvision"` for its Faster, Mask and Keypoint R-CNN on
-            feature pyramids.
+            `"torchvision"`, `"detectron2"`, `"mmdetection"` or `"detectron"`
+            for their Faster, Mask and Keypoint R-CNN on feature pyramids.
         **overrides: What the file cannot tell. Of the whole network:
             `family`, `frames`, `input_shape`, `stem_strides`, `pool1`,
             `pool2`, `stage_strides`, `stage_dilations`, `shift_div`,
@@ -63,11 +64,14 @@ def load_checkpoint(path, source, **overrides):
             (`True` for the window of the source, or a window), `dropout`,
             `activation`, `name`. Of
             `source="imagenet"`: `architecture`, `non_local` and `inflation`
-            (`"repeat"` or `"center"`). Of `source="torchvision"`: `non_local`
-            and `non_local_options` for blocks that stay the identity until
-            they are trained, `normalization`, and all arguments of
-            `nonlocal_keras.models.MaskRCNN` that shapes cannot tell, such as
-            `min_size`, `post_nms_top_n` and `score_threshold`.
+            (`"repeat"` or `"center"`). Of detectors: `non_local`,
+            `non_local_options`, `global_context` and
+            `global_context_options` for blocks that stay the identity until
+            they are trained, `normalization`, `strided`, `bgr` (whether the
+            network was trained on images in BGR; the model takes RGB in any
+            case), and all arguments of `nonlocal_keras.models.MaskRCNN` that
+            shapes cannot tell, such as `min_size`, `post_nms_top_n` and
+            `score_threshold`.
 
     Returns:
         A `nonlocal_keras.models.VideoClassifier`, whose `logits` is the model
@@ -202,10 +206,13 @@ def _plan(source, tensors, metadata, file, overrides):
     """Decides how the model of a file is built."""
     check_names(source, overrides)
     override_kinds.check(overrides)
-    shapes, spell = tensors.shapes(), tensors.spell
+    spell = tensors.spell
     if source in name_maps.DETECTORS:
-        detector = infer_detector(shapes, spell)
-        return make_detector_plan(detector, file, overrides)
+        of_source = published(tensors, file, metadata, overrides.get("bgr"))
+        of_source.arrange(tensors)
+        detector = infer_detector(tensors.shapes(), spell)
+        return make_detector_plan(detector, of_source, overrides)
+    shapes = tensors.shapes()
     architecture = infer_architecture(shapes, spell, tensors.name_map.shifted)
     return make_plan(
         source, architecture, tensors.arrays, metadata, file, overrides

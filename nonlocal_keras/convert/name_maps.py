@@ -19,37 +19,10 @@ Parts of other names occur in one map only.
 
 import re
 
+from nonlocal_keras.convert import detector_name_maps as detectors
+from nonlocal_keras.convert import name_words as words
 from nonlocal_keras.convert.name_map import NameMap
 
-_TORCH_BN = {
-    "weight": "gamma",
-    "bias": "beta",
-    "running_mean": "moving_mean",
-    "running_var": "moving_variance",
-}
-_MXNET_BN = {
-    "gamma": "gamma",
-    "beta": "beta",
-    "running_mean": "moving_mean",
-    "running_var": "moving_variance",
-}
-_CAFFE2_BN = {
-    "s": "gamma",
-    "b": "beta",
-    "rm": "moving_mean",
-    # Despite its name it holds the variance, not its inverse.
-    "riv": "moving_variance",
-}
-_FROM_0 = {"0": "2", "1": "3", "2": "4", "3": "5"}
-_FROM_1 = {"1": "2", "2": "3", "3": "4", "4": "5"}
-_FROM_2 = {"2": "2", "3": "3", "4": "4", "5": "5"}
-_VALUE = {"weight": "kernel", "bias": "bias"}
-_CONV = {"1": "2a", "2": "2b", "3": "2c"}
-
-_CONV_OF_BLOCK = "res{stage}_{block}_branch{conv}.kernel"
-_BN_OF_BLOCK = "res{stage}_{block}_branch{conv}_bn.{bn}"
-_SHORTCUT = "res{stage}_{block}_branch1.kernel"
-_BN_OF_SHORTCUT = "res{stage}_{block}_branch1_bn.{bn}"
 _MAP = "nonlocal_res{stage}_{block}.{map}.{value}"
 _W_Z = "nonlocal_res{stage}_{block}.w_z.{value}"
 _POOLED_MAP = "nonlocal_res{stage}_{block}.{pooled}.{value}"
@@ -65,26 +38,24 @@ _SHIFT_WORDS = {
     "unshifted": {"2": "2b", "3": "2c"},
 }
 
-_COUNTER = (r".*\.num_batches_tracked", "a counter of training steps")
-
 # The authors' release, LFB and the .pkl files of PySlowFast. ImageNet files
 # have the same names and kernels without an axis of time.
 CAFFE2 = NameMap(
     name="Caffe2 blobs",
     words={
-        "stage": _FROM_2,
+        "stage": words.FROM_2,
         "conv": {"2a": "2a", "2b": "2b", "2c": "2c"},
-        "bn": _CAFFE2_BN,
+        "bn": words.CAFFE2_BN,
         "map": {"theta": "theta", "phi": "phi", "g": "g", "out": "w_z"},
         "value": {"w": "kernel", "b": "bias"},
     },
     rows=(
         ("conv1_w", "conv1.kernel"),
         ("res_conv1_bn_{bn}", "conv1_bn.{bn}"),
-        ("res{stage}_{block}_branch{conv}_w", _CONV_OF_BLOCK),
-        ("res{stage}_{block}_branch{conv}_bn_{bn}", _BN_OF_BLOCK),
-        ("res{stage}_{block}_branch1_w", _SHORTCUT),
-        ("res{stage}_{block}_branch1_bn_{bn}", _BN_OF_SHORTCUT),
+        ("res{stage}_{block}_branch{conv}_w", words.CONV_OF_BLOCK),
+        ("res{stage}_{block}_branch{conv}_bn_{bn}", words.BN_OF_BLOCK),
+        ("res{stage}_{block}_branch1_w", words.SHORTCUT),
+        ("res{stage}_{block}_branch1_bn_{bn}", words.BN_OF_SHORTCUT),
         ("nonlocal_conv{stage}_{block}_{map}_{value}", _MAP),
         ("nonlocal_conv{stage}_{block}_bn_{bn}", _BN_OF_MAP),
         ("pred_{value}", "pred.{value}"),
@@ -99,30 +70,30 @@ CAFFE2 = NameMap(
 PYSLOWFAST = NameMap(
     name="PySlowFast model_state",
     words={
-        "stage": _FROM_2,
+        "stage": words.FROM_2,
         "conv": {"a": "2a", "b": "2b", "c": "2c"},
-        "bn": _TORCH_BN,
+        "bn": words.TORCH_BN,
         "map": {"theta": "theta", "phi": "phi", "g": "g", "out": "w_z"},
-        "value": _VALUE,
+        "value": words.VALUE,
     },
     rows=(
         ("s1.pathway0_stem.conv.weight", "conv1.kernel"),
         ("s1.pathway0_stem.bn.{bn}", "conv1_bn.{bn}"),
         (
             "s{stage}.pathway0_res{block}.branch2.{conv}.weight",
-            _CONV_OF_BLOCK,
+            words.CONV_OF_BLOCK,
         ),
         (
             "s{stage}.pathway0_res{block}.branch2.{conv}_bn.{bn}",
-            _BN_OF_BLOCK,
+            words.BN_OF_BLOCK,
         ),
-        ("s{stage}.pathway0_res{block}.branch1.weight", _SHORTCUT),
-        ("s{stage}.pathway0_res{block}.branch1_bn.{bn}", _BN_OF_SHORTCUT),
+        ("s{stage}.pathway0_res{block}.branch1.weight", words.SHORTCUT),
+        ("s{stage}.pathway0_res{block}.branch1_bn.{bn}", words.BN_OF_SHORTCUT),
         ("s{stage}.pathway0_nonlocal{block}.conv_{map}.{value}", _MAP),
         ("s{stage}.pathway0_nonlocal{block}.bn.{bn}", _BN_OF_MAP),
         ("head.projection.{value}", "pred.{value}"),
     ),
-    skipped=(_COUNTER,),
+    skipped=(words.COUNTER,),
 )
 
 _PYTORCHVIDEO_ROWS = (
@@ -130,20 +101,23 @@ _PYTORCHVIDEO_ROWS = (
     ("blocks.0.norm.{bn}", "conv1_bn.{bn}"),
     (
         "blocks.{stage}.res_blocks.{block}.branch2.conv_{conv}.weight",
-        _CONV_OF_BLOCK,
+        words.CONV_OF_BLOCK,
     ),
     (
         "blocks.{stage}.res_blocks.{block}.branch2.norm_{conv}.{bn}",
-        _BN_OF_BLOCK,
+        words.BN_OF_BLOCK,
     ),
-    ("blocks.{stage}.res_blocks.{block}.branch1_conv.weight", _SHORTCUT),
-    ("blocks.{stage}.res_blocks.{block}.branch1_norm.{bn}", _BN_OF_SHORTCUT),
+    ("blocks.{stage}.res_blocks.{block}.branch1_conv.weight", words.SHORTCUT),
+    (
+        "blocks.{stage}.res_blocks.{block}.branch1_norm.{bn}",
+        words.BN_OF_SHORTCUT,
+    ),
     ("blocks.{head}.proj.{value}", "pred.{value}"),
 )
 _PYTORCHVIDEO_WORDS = {
     "conv": {"a": "2a", "b": "2b", "c": "2c"},
-    "bn": _TORCH_BN,
-    "value": _VALUE,
+    "bn": words.TORCH_BN,
+    "value": words.VALUE,
 }
 # The pooling between res2 and res3 counts as a block.
 PYTORCHVIDEO = NameMap(
@@ -154,22 +128,22 @@ PYTORCHVIDEO = NameMap(
         "head": {"6": "pred"},
     },
     rows=_PYTORCHVIDEO_ROWS,
-    skipped=(_COUNTER,),
+    skipped=(words.COUNTER,),
 )
 PYTORCHVIDEO_NO_POOL2 = NameMap(
     name="pytorchvideo blocks without pool2",
-    words={**_PYTORCHVIDEO_WORDS, "stage": _FROM_1, "head": {"5": "pred"}},
+    words={**_PYTORCHVIDEO_WORDS, "stage": words.FROM_1, "head": {"5": "pred"}},
     rows=_PYTORCHVIDEO_ROWS,
-    skipped=(_COUNTER,),
+    skipped=(words.COUNTER,),
 )
 
 _MMACTION2_WORDS = {
-    "stage": _FROM_1,
-    "conv": _CONV,
-    "bn": _TORCH_BN,
+    "stage": words.FROM_1,
+    "conv": words.CONV,
+    "bn": words.TORCH_BN,
     "map": {"theta": "theta", "phi": "phi", "g": "g"},
     "pooled": {"phi": "phi", "g": "g"},
-    "value": _VALUE,
+    "value": words.VALUE,
 }
 _MMACTION2_LAYER = "backbone.layer{stage}.{block}."
 _MMACTION2_WRAPPED = _MMACTION2_LAYER + "{wrapper}"
@@ -193,12 +167,12 @@ MMACTION2 = NameMap(
     words=_MMACTION2_WORDS,
     rows=(
         *_MMACTION2_ROWS,
-        (_MMACTION2_LAYER + "conv{conv}.conv.weight", _CONV_OF_BLOCK),
-        (_MMACTION2_LAYER + "conv{conv}.bn.{bn}", _BN_OF_BLOCK),
-        (_MMACTION2_LAYER + "downsample.conv.weight", _SHORTCUT),
-        (_MMACTION2_LAYER + "downsample.bn.{bn}", _BN_OF_SHORTCUT),
+        (_MMACTION2_LAYER + "conv{conv}.conv.weight", words.CONV_OF_BLOCK),
+        (_MMACTION2_LAYER + "conv{conv}.bn.{bn}", words.BN_OF_BLOCK),
+        (_MMACTION2_LAYER + "downsample.conv.weight", words.SHORTCUT),
+        (_MMACTION2_LAYER + "downsample.bn.{bn}", words.BN_OF_SHORTCUT),
     ),
-    skipped=(_COUNTER,),
+    skipped=(words.COUNTER,),
 )
 MMACTION2_TSM = NameMap(
     name="mmaction2 state_dict with temporal shifts",
@@ -207,11 +181,11 @@ MMACTION2_TSM = NameMap(
         *_MMACTION2_ROWS,
         (_MMACTION2_WRAPPED + "conv1.conv.net.weight", _SHIFTED_CONV),
         (_MMACTION2_WRAPPED + "conv{unshifted}.conv.weight", _UNSHIFTED_CONV),
-        (_MMACTION2_WRAPPED + "conv{conv}.bn.{bn}", _BN_OF_BLOCK),
-        (_MMACTION2_WRAPPED + "downsample.conv.weight", _SHORTCUT),
-        (_MMACTION2_WRAPPED + "downsample.bn.{bn}", _BN_OF_SHORTCUT),
+        (_MMACTION2_WRAPPED + "conv{conv}.bn.{bn}", words.BN_OF_BLOCK),
+        (_MMACTION2_WRAPPED + "downsample.conv.weight", words.SHORTCUT),
+        (_MMACTION2_WRAPPED + "downsample.bn.{bn}", words.BN_OF_SHORTCUT),
     ),
-    skipped=(_COUNTER,),
+    skipped=(words.COUNTER,),
     shifted=True,
 )
 
@@ -226,27 +200,27 @@ TSM = NameMap(
         ("base_model.bn1.{bn}", "conv1_bn.{bn}"),
         (_TSM_WRAPPED + "conv1.net.weight", _SHIFTED_CONV),
         (_TSM_WRAPPED + "conv{unshifted}.weight", _UNSHIFTED_CONV),
-        (_TSM_WRAPPED + "bn{conv}.{bn}", _BN_OF_BLOCK),
-        (_TSM_WRAPPED + "downsample.0.weight", _SHORTCUT),
-        (_TSM_WRAPPED + "downsample.1.{bn}", _BN_OF_SHORTCUT),
+        (_TSM_WRAPPED + "bn{conv}.{bn}", words.BN_OF_BLOCK),
+        (_TSM_WRAPPED + "downsample.0.weight", words.SHORTCUT),
+        (_TSM_WRAPPED + "downsample.1.{bn}", words.BN_OF_SHORTCUT),
         (_TSM_LAYER + "nl.{map}.{value}", _MAP),
         (_TSM_LAYER + "nl.{pooled}.0.{value}", _POOLED_MAP),
         (_TSM_LAYER + "nl.W.0.{value}", _W_Z),
         (_TSM_LAYER + "nl.W.1.{bn}", _BN_OF_MAP),
         ("new_fc.{value}", "pred.{value}"),
     ),
-    skipped=(_COUNTER,),
+    skipped=(words.COUNTER,),
     shifted=True,
 )
 
 _GLUONCV_WORDS = {
-    "stage": _FROM_0,
-    "conv": _CONV,
+    "stage": words.FROM_0,
+    "conv": words.CONV,
     # Places in the sequence of layers that MXNet files repeat.
     "conv_at": {"0": "2a", "3": "2b", "6": "2c"},
     "bn_at": {"1": "2a", "4": "2b", "7": "2c"},
     "map": {"theta": "theta", "phi": "phi", "g": "g", "W": "w_z"},
-    "value": _VALUE,
+    "value": words.VALUE,
 }
 _GLUONCV_LAYER = "res_layers.{stage}.{block}."
 _GLUONCV_BLOCK = _GLUONCV_LAYER + "nonlocal_block."
@@ -254,10 +228,10 @@ _GLUONCV_REPEATED = _GLUONCV_LAYER + "bottleneck."
 _GLUONCV_ROWS = (
     ("first_stage.0.weight", "conv1.kernel"),
     ("first_stage.1.{bn}", "conv1_bn.{bn}"),
-    (_GLUONCV_LAYER + "conv{conv}.weight", _CONV_OF_BLOCK),
-    (_GLUONCV_LAYER + "bn{conv}.{bn}", _BN_OF_BLOCK),
-    (_GLUONCV_LAYER + "downsample.0.weight", _SHORTCUT),
-    (_GLUONCV_LAYER + "downsample.1.{bn}", _BN_OF_SHORTCUT),
+    (_GLUONCV_LAYER + "conv{conv}.weight", words.CONV_OF_BLOCK),
+    (_GLUONCV_LAYER + "bn{conv}.{bn}", words.BN_OF_BLOCK),
+    (_GLUONCV_LAYER + "downsample.0.weight", words.SHORTCUT),
+    (_GLUONCV_LAYER + "downsample.1.{bn}", words.BN_OF_SHORTCUT),
     (_GLUONCV_BLOCK + "{map}.{value}", _MAP),
     (_GLUONCV_BLOCK + "bn.{bn}", _BN_OF_MAP),
     ("fc.{value}", "pred.{value}"),
@@ -280,34 +254,34 @@ _GLUONCV_ROWS = (
 )
 GLUONCV_TORCH = NameMap(
     name="GluonCV state_dict of PyTorch",
-    words={**_GLUONCV_WORDS, "bn": _TORCH_BN},
+    words={**_GLUONCV_WORDS, "bn": words.TORCH_BN},
     rows=_GLUONCV_ROWS,
-    skipped=(_COUNTER,),
+    skipped=(words.COUNTER,),
 )
 GLUONCV_MXNET = NameMap(
     name="GluonCV parameters of MXNet",
-    words={**_GLUONCV_WORDS, "bn": _MXNET_BN},
+    words={**_GLUONCV_WORDS, "bn": words.MXNET_BN},
     rows=_GLUONCV_ROWS,
 )
 
 TORCHVISION = NameMap(
     name="torchvision state_dict",
     words={
-        "stage": _FROM_1,
-        "conv": _CONV,
-        "bn": _TORCH_BN,
-        "value": _VALUE,
+        "stage": words.FROM_1,
+        "conv": words.CONV,
+        "bn": words.TORCH_BN,
+        "value": words.VALUE,
     },
     rows=(
         ("conv1.weight", "conv1.kernel"),
         ("bn1.{bn}", "conv1_bn.{bn}"),
-        ("layer{stage}.{block}.conv{conv}.weight", _CONV_OF_BLOCK),
-        ("layer{stage}.{block}.bn{conv}.{bn}", _BN_OF_BLOCK),
-        ("layer{stage}.{block}.downsample.0.weight", _SHORTCUT),
-        ("layer{stage}.{block}.downsample.1.{bn}", _BN_OF_SHORTCUT),
+        ("layer{stage}.{block}.conv{conv}.weight", words.CONV_OF_BLOCK),
+        ("layer{stage}.{block}.bn{conv}.{bn}", words.BN_OF_BLOCK),
+        ("layer{stage}.{block}.downsample.0.weight", words.SHORTCUT),
+        ("layer{stage}.{block}.downsample.1.{bn}", words.BN_OF_SHORTCUT),
         ("fc.{value}", "pred.{value}"),
     ),
-    skipped=(_COUNTER,),
+    skipped=(words.COUNTER,),
 )
 
 # Residual blocks count from 1; convolutions have biases, which
@@ -315,79 +289,21 @@ TORCHVISION = NameMap(
 KERAS_APPLICATIONS = NameMap(
     name="keras.applications ResNet",
     words={
-        "stage": _FROM_2,
+        "stage": words.FROM_2,
         "block": {str(number + 1): str(number) for number in range(64)},
-        "conv": _CONV,
-        "bn": {word: word for word in _CAFFE2_BN.values()},
+        "conv": words.CONV,
+        "bn": {word: word for word in words.CAFFE2_BN.values()},
         "value": {"kernel": "kernel", "bias": "bias"},
     },
     rows=(
         ("conv1_conv/kernel", "conv1.kernel"),
         ("conv1_bn/{bn}", "conv1_bn.{bn}"),
-        ("conv{stage}_block{block}_{conv}_conv/kernel", _CONV_OF_BLOCK),
-        ("conv{stage}_block{block}_{conv}_bn/{bn}", _BN_OF_BLOCK),
-        ("conv{stage}_block{block}_0_conv/kernel", _SHORTCUT),
-        ("conv{stage}_block{block}_0_bn/{bn}", _BN_OF_SHORTCUT),
+        ("conv{stage}_block{block}_{conv}_conv/kernel", words.CONV_OF_BLOCK),
+        ("conv{stage}_block{block}_{conv}_bn/{bn}", words.BN_OF_BLOCK),
+        ("conv{stage}_block{block}_0_conv/kernel", words.SHORTCUT),
+        ("conv{stage}_block{block}_0_bn/{bn}", words.BN_OF_SHORTCUT),
         ("predictions/{value}", "pred.{value}"),
     ),
-)
-
-_FPN = "backbone.fpn."
-_HEADS = "roi_heads."
-_BODY = "backbone.body."
-_BODY_LAYER = _BODY + "layer{stage}.{block}."
-# The detectors of torchvision. Rows that come second have the names of the
-# first releases, which the published files still have.
-TORCHVISION_DETECTOR = NameMap(
-    name="torchvision detector",
-    words={
-        "stage": _FROM_1,
-        "level": _FROM_0,
-        "conv": _CONV,
-        "bn": _TORCH_BN,
-        "value": _VALUE,
-        "mask": {str(number): str(number + 1) for number in range(16)},
-        "keypoint": {str(2 * n): str(n + 1) for n in range(32)},
-    },
-    rows=(
-        (_BODY + "conv1.weight", "conv1.kernel"),
-        (_BODY + "bn1.{bn}", "conv1_bn.{bn}"),
-        (_BODY_LAYER + "conv{conv}.weight", _CONV_OF_BLOCK),
-        (_BODY_LAYER + "bn{conv}.{bn}", _BN_OF_BLOCK),
-        (_BODY_LAYER + "downsample.0.weight", _SHORTCUT),
-        (_BODY_LAYER + "downsample.1.{bn}", _BN_OF_SHORTCUT),
-        (_FPN + "inner_blocks.{level}.0.{value}", "fpn_inner_{level}.{value}"),
-        (_FPN + "inner_blocks.{level}.{value}", "fpn_inner_{level}.{value}"),
-        (_FPN + "layer_blocks.{level}.0.{value}", "fpn_output_{level}.{value}"),
-        (_FPN + "layer_blocks.{level}.{value}", "fpn_output_{level}.{value}"),
-        ("rpn.head.conv.0.0.{value}", "rpn_conv.{value}"),
-        ("rpn.head.conv.{value}", "rpn_conv.{value}"),
-        ("rpn.head.cls_logits.{value}", "rpn_objectness.{value}"),
-        ("rpn.head.bbox_pred.{value}", "rpn_deltas.{value}"),
-        (_HEADS + "box_head.fc6.{value}", "box_fc6.{value}"),
-        (_HEADS + "box_head.fc7.{value}", "box_fc7.{value}"),
-        (_HEADS + "box_predictor.cls_score.{value}", "box_class.{value}"),
-        (_HEADS + "box_predictor.bbox_pred.{value}", "box_deltas.{value}"),
-        (_HEADS + "mask_head.{mask}.0.{value}", "mask_conv{mask}.{value}"),
-        (
-            _HEADS + "mask_head.mask_fcn{number}.{value}",
-            "mask_conv{number}.{value}",
-        ),
-        (_HEADS + "mask_predictor.conv5_mask.{value}", "mask_deconv.{value}"),
-        (
-            _HEADS + "mask_predictor.mask_fcn_logits.{value}",
-            "mask_logits.{value}",
-        ),
-        (
-            _HEADS + "keypoint_head.{keypoint}.{value}",
-            "keypoint_conv{keypoint}.{value}",
-        ),
-        (
-            _HEADS + "keypoint_predictor.kps_score_lowres.{value}",
-            "keypoint_deconv.{value}",
-        ),
-    ),
-    skipped=(_COUNTER,),
 )
 
 # source -> its name maps. The files of a source follow one of them.
@@ -400,16 +316,18 @@ SOURCES = {
     "gluoncv": (GLUONCV_TORCH, GLUONCV_MXNET),
     "tsm": (TSM,),
     "imagenet": (TORCHVISION, KERAS_APPLICATIONS, CAFFE2, PYSLOWFAST),
-    "torchvision": (TORCHVISION_DETECTOR,),
+    **detectors.SOURCES,
 }
 # Those whose files are of detectors.
-DETECTORS = ("torchvision",)
+DETECTORS = tuple(detectors.SOURCES)
 
 # Names of networks that look alike and are not residual networks of clips.
 _OTHERS = (
     (r"(s\d\.pathway1_|s\d_fuse\.|t_conv1|t_res).*", "SlowFast, two pathways"),
     (r"blocks\.\d\.multipathway_.*", "SlowFast, two pathways"),
     (r"(lfb|fbo).*", "LFB with a feature bank"),
+    (r"backbone\.body\.\d+\..*", "a detector on a MobileNet"),
+    (r".*_offset\.(weight|bias)", "a network of deformable convolutions"),
 )
 # In a map of shifted convolutions: one without its wrapper.
 _NOT_SHIFTED = (

@@ -6,6 +6,7 @@ import numpy as np
 from keras import ops
 
 from nonlocal_keras.ops import boxes as box_ops
+from nonlocal_keras.ops import roi_windows
 from nonlocal_keras.ops.backend import over_tiles
 
 # Numbers that are gathered at a time, 16 MB in float32: about what a cache
@@ -14,11 +15,17 @@ _TILE = 1 << 22
 
 
 def roi_align(
-    features, boxes, strides, output_size, sampling_ratio=2, aligned=False
+    features,
+    boxes,
+    strides,
+    output_size,
+    sampling_ratio=2,
+    aligned=False,
+    shrink=0.0,
 ):
     """Returns a small map of features for each box.
 
-    Each cell of the small map is the mean of `sampling_ratio` squared points
+    Each cell of the small map is the mean of some points, in rows and columns,
     of the level that `find_levels` says, each interpolated between four
     positions. What lies more than a position outside of the level is zero.
 
@@ -30,13 +37,17 @@ def roi_align(
         strides: Tuple of Integers, pixels per position of each level, powers
             of 2.
         output_size: Integer, rows and columns of the small map.
-        sampling_ratio: Integer, points per row and column of a cell.
+        sampling_ratio: Integer, points per row and column of a cell, or
+            `None` for as many as it is positions high and wide, rounded up.
             Defaults to `2`.
         aligned: Boolean, whether the center of the first position is half a
             position from the border of the image, as that of its pixels is.
             Without it, as in the first release of Mask R-CNN, features are
             read half a position too far, and boxes are at least one position
             wide. Defaults to `False`.
+        shrink: Float, pixels by which boxes end earlier, on the right and at
+            the bottom, where their features are read; their level is that of
+            the whole box. Defaults to `0.0`.
 
     Returns:
         Tensor `(batch * n, output_size, output_size, channels)`, of the dtype
@@ -46,15 +57,29 @@ def roi_align(
 
     - [He et al., 2017, section 3](https://arxiv.org/abs/1703.06870)
     """
+    levels = find_levels(boxes, strides)
+    boxes = boxes - ops.convert_to_tensor([0.0, 0.0, shrink, shrink])
+    if sampling_ratio is None:
+        return roi_windows.pool_windows(
+            features, boxes, levels, strides, output_size, aligned
+        )
     n, channels, cells = boxes.shape[1], features[0].shape[-1], output_size
     taps = 2 * cells * sampling_ratio
     chunks = math.ceil(n / min(n, max(1, _TILE // (taps**2 * channels))))
     size = math.ceil(n / chunks)
     if chunks * size > n:
-        boxes = ops.pad(boxes, ((0, 0), (0, chunks * size - n), (0, 0)))
+        missing = (0, chunks * size - n)
+        boxes = ops.pad(boxes, ((0, 0), missing, (0, 0)))
+        levels = ops.pad(levels, ((0, 0), missing))
 
     rows, columns, vertical, horizontal = _places(
-        features, boxes, strides, output_size, sampling_ratio, aligned
+        features,
+        boxes,
+        levels,
+        strides,
+        output_size,
+        sampling_ratio,
+        aligned,
     )
     positions = ops.concatenate(
         [ops.reshape(f, (ops.shape(f)[0], -1, channels)) for f in features],
@@ -116,7 +141,9 @@ def find_levels(boxes, strides, canonical_size=224, canonical_level=4):
     return ops.cast(level, "int32") - first
 
 
-def _places(features, boxes, strides, output_size, sampling_ratio, aligned):
+def _places(
+    features, boxes, levels, strides, output_size, sampling_ratio, aligned
+):
     """Returns what each box reads, and the weights of it.
 
     Returns:
@@ -130,11 +157,10 @@ def _places(features, boxes, strides, output_size, sampling_ratio, aligned):
     starts = [0]
     for height, width in zip(heights[:-1], widths[:-1]):
         starts.append(starts[-1] + height * width)
-    level = find_levels(boxes, strides)
 
     def of_level(values, dtype="int32"):
         values = ops.convert_to_tensor(values, dtype)
-        return ops.take(values, level, axis=0)[..., None]
+        return ops.take(values, levels, axis=0)[..., None]
 
     scale = of_level(1.0 / np.array(strides), "float32")
     x1, y1, x2, y2 = ops.split(boxes * scale, 4, axis=-1)

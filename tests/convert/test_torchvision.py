@@ -3,40 +3,37 @@
 The weights of the reference are drawn by their names, in torchvision and here.
 """
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from nonlocal_keras import convert
 from nonlocal_keras.convert import ConversionError
-from nonlocal_keras.convert import name_maps
+from nonlocal_keras.convert import detector_name_maps
+from nonlocal_keras.convert.assign import Tensors
+from nonlocal_keras.convert.detector import Context
 from nonlocal_keras.convert.detector import Detector
 from nonlocal_keras.convert.detector import infer_detector
 from nonlocal_keras.convert.detector_plan import make_detector_plan
+from nonlocal_keras.convert.detector_sources import Published
+from nonlocal_keras.convert.detector_sources import published
 from tests.support import checkpoint_writers as w
-from tests.support import drawn_weights
-from tests.support import paths
+from tests.support import detector_pairs as pairs
 from tests.support.backends import BACKEND
 
 pytestmark = [pytest.mark.any_backend]
 if BACKEND == "jax":
     pytestmark.append(pytest.mark.slow)  # It compiles for half a minute.
 
-KINDS = ("mask", "keypoint")
-# What the files cannot tell.
-SETTINGS = {
-    "min_size": 128,
-    "max_size": 224,
-    "pre_nms_top_n": 200,
-    "post_nms_top_n": 100,
-    "score_threshold": 0.05,
-    "detections_per_image": 12,
+FILES = {
+    "mask": "torchvision_maskrcnn_r50_drawn",
+    "keypoint": "torchvision_keypointrcnn_r50_drawn",
+    "mask_v2": "torchvision_maskrcnn_r50_v2_drawn",
 }
-
-
-def pair(kind):
-    path = paths.GOLDEN / f"torchvision_{kind}rcnn_r50_drawn.npz"
-    with np.load(path) as arrays:
-        return dict(arrays)
+KINDS = tuple(FILES)
+# By which the weights of a file are drawn.
+SEEDS = {"mask_v2": 7}
 
 
 @pytest.fixture(scope="module")
@@ -44,12 +41,8 @@ def files(tmp_path_factory):
     """A checkpoint of each kind, as torch.save writes it."""
     folder = tmp_path_factory.mktemp("torchvision")
     for kind in KINDS:
-        arrays = pair(kind)
-        shapes = [tuple(n for n in row if n) for row in arrays["shapes"]]
-        tensors = {
-            str(name): drawn_weights.draw(name, shape)
-            for name, shape in zip(arrays["names"], shapes)
-        }
+        arrays = pairs.load(FILES[kind])
+        tensors = pairs.draw_tensors(arrays, SEEDS.get(kind, 6))
         data = w.torch_file(tensors, counters=False)
         (folder / f"{kind}.pth").write_bytes(data)
     return folder
@@ -57,39 +50,9 @@ def files(tmp_path_factory):
 
 def converted(files, kind, **overrides):
     path = files / f"{kind}.pth"
-    return convert.convert(path, "torchvision", **{**SETTINGS, **overrides})
-
-
-def reference(kind):
-    """Two images, and what torchvision finds in each."""
-    arrays = pair(kind)
-    images = [arrays[f"image_{i}"] for i in range(2)]
-    found = [
-        {k[:-2]: array for k, array in arrays.items() if k.endswith(f"_{i}")}
-        for i in range(2)
-    ]
-    return images, found
-
-
-def check(kind, found, expected):
-    for image, wanted in enumerate(expected):
-        number = found["num_detections"][image]
-        assert number == len(wanted["boxes"]) > 0
-        one = {
-            name: values[image][:number]
-            for name, values in found.items()
-            if name != "num_detections"
-        }
-        np.testing.assert_array_equal(one["labels"], wanted["labels"])
-        assert np.abs(one["boxes"] - wanted["boxes"]).max() < 0.05
-        assert np.abs(one["confidence"] - wanted["scores"]).max() < 1e-4
-        if kind == "mask":
-            masks = wanted["masks"][:, 0]
-            assert np.abs(one["masks"] - masks).max() < 1e-3
-        else:
-            points, scores = wanted["keypoints"], wanted["keypoints_scores"]
-            assert np.abs(one["keypoints"] - points).max() < 0.5
-            assert np.abs(one["keypoint_scores"] - scores).max() < 1e-3
+    return convert.convert(
+        path, "torchvision", **{**pairs.SETTINGS, **overrides}
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -97,8 +60,8 @@ def test_detections_are_those_of_torchvision(files, kind):
     model, report = converted(files, kind)
     if BACKEND == "tensorflow":
         model.run_eagerly = True
-    images, expected = reference(kind)
-    check(kind, model.predict(images), expected)
+    arrays = pairs.load(FILES[kind])
+    pairs.check(model.predict(pairs.images_of(arrays)), arrays)
     # Every tensor is used.
     assert report.warnings == report.fresh == []
     used = [entry.note for entry in report.with_status("used")]
@@ -106,13 +69,12 @@ def test_detections_are_those_of_torchvision(files, kind):
     assert {entry.note for entry in report.with_status("skipped")} <= {
         "not a tensor"
     }
-    assert report.model == f"{kind.title()} R-CNN on ResNet-50: " + (
-        "no non-local block"
-    )
+    name = kind.removesuffix("_v2").title()
+    assert report.model == f"{name} R-CNN on ResNet-50: no non-local block"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["mask", "keypoint"])
 def test_new_blocks_find_the_same_until_they_are_trained(files, kind):
     overrides = {"non_local": 1, "non_local_options": {"pool_size": 2}}
     if kind == "keypoint":
@@ -120,11 +82,12 @@ def test_new_blocks_find_the_same_until_they_are_trained(files, kind):
     model, report = converted(files, kind, **overrides)
     assert model.backbone.non_local == {"res4": (4,)}
     assert len(report.fresh) == (12 if kind == "mask" else 5 * 12)
-    images, expected = reference(kind)
-    check(kind, model.predict(images), expected)
+    arrays = pairs.load(FILES[kind])
+    pairs.check(model.predict(pairs.images_of(arrays)), arrays)
 
 
-NAMES = name_maps.TORCHVISION_DETECTOR
+NAMES = detector_name_maps.TORCHVISION
+SIX = 6 * [1.0]
 # A detector whose file is small, with other numbers than the usual ones.
 DETECTOR = Detector(
     stage_blocks=(1, 1, 1, 1),
@@ -132,7 +95,7 @@ DETECTOR = Detector(
     width_per_group=1,
     fpn_filters=3,
     anchors=6,
-    box_units=5,
+    box_units=(5, 8),
     num_classes=4,
     mask_filters=(2, 3),
     mask_hidden=4,
@@ -141,8 +104,20 @@ DETECTOR = Detector(
 )
 
 
-def test_sizes_are_read_off_the_shapes():
-    assert infer_detector(DETECTOR.shapes(), NAMES.spell) == DETECTOR
+# One with everything that other releases and projects have.
+LATER = dataclasses.replace(
+    DETECTOR,
+    rpn_convolutions=2,
+    box_filters=(4, 5),
+    box_units=(6,),
+    normalized=True,
+    context=Context(("res3", "res5"), 128, "average", ("add", "multiply")),
+)
+
+
+@pytest.mark.parametrize("detector", [DETECTOR, LATER])
+def test_sizes_are_read_off_the_shapes(detector):
+    assert infer_detector(detector.shapes(), NAMES.spell) == detector
 
 
 @pytest.mark.parametrize(
@@ -172,11 +147,20 @@ def test_any_other_missing_tensor_is_named(tmp_path):
     }
     (tmp_path / "file.pth").write_bytes(w.torch_file(tensors))
     with pytest.raises(ConversionError) as caught:
-        convert.convert(
-            tmp_path / "file.pth", "torchvision", aspect_ratios=6 * [1.0]
-        )
+        convert.convert(tmp_path / "file.pth", "torchvision", aspect_ratios=SIX)
     message = "'backbone.body.layer4.0.bn2.bias' is missing"
     assert message in str(caught.value)
+
+
+def test_other_backbones_are_named(tmp_path):
+    tensors = {
+        NAMES.spell(name): np.ones(shape, "float32")
+        for name, shape in DETECTOR.shapes().items()
+    }
+    tensors["backbone.body.0.0.weight"] = np.ones((16, 3, 3, 3), "float32")
+    (tmp_path / "file.pth").write_bytes(w.torch_file(tensors))
+    with pytest.raises(ConversionError, match="a detector on a MobileNet"):
+        convert.convert(tmp_path / "file.pth", "torchvision", aspect_ratios=SIX)
 
 
 @pytest.mark.parametrize(
@@ -209,16 +193,22 @@ def test_names_of_the_first_releases_are_of_the_same_weights(old, new):
     ],
 )
 def test_the_names_of_published_files_tell_the_epsilon(file, backbone):
-    plan = make_detector_plan(DETECTOR, file, {"aspect_ratios": 6 * [1.0]})
+    tensors = Tensors(NAMES, {})
+    of_source = published(tensors, file, {})
+    plan = make_detector_plan(DETECTOR, of_source, {"aspect_ratios": SIX})
     given = {k: v for k, v in plan.backbone.items() if k == "epsilon"}
     assert given == backbone
-    asked = {"epsilon": 1e-3, "aspect_ratios": 6 * [1.0]}
-    assert make_detector_plan(DETECTOR, file, asked).backbone["epsilon"] == 1e-3
+    asked = {"epsilon": 1e-3, "aspect_ratios": SIX}
+    plan = make_detector_plan(DETECTOR, of_source, asked)
+    assert plan.backbone["epsilon"] == 1e-3
+    assert [note for note in plan.notes if "epsilon" in note] == [
+        "epsilon: 0.001, as asked for"
+    ]
 
 
 def test_anchors_must_be_as_many_as_the_outputs():
     with pytest.raises(ConversionError, match="outputs for, 6. Received"):
-        make_detector_plan(DETECTOR, "file.pth", {})
+        make_detector_plan(DETECTOR, Published(), {})
 
 
 @pytest.mark.parametrize(

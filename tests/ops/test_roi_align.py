@@ -53,14 +53,18 @@ def expected(features, box, stride, size, ratio, aligned):
         x1, y1 = x1 - 0.5, y1 - 0.5
     else:
         width, height = max(width, 1), max(height, 1)
-    steps = (np.arange(size * ratio) + 0.5) / (size * ratio)
+    # Points of a cell along each axis.
+    ratios = [ratio or int(np.ceil(side / size)) for side in (height, width)]
+    steps_y, steps_x = (
+        (np.arange(size * number) + 0.5) / (size * number) for number in ratios
+    )
     points = np.array(
         [
-            [point(features, y1 + v * height, x1 + u * width) for u in steps]
-            for v in steps
+            [point(features, y1 + v * height, x1 + u * width) for u in steps_x]
+            for v in steps_y
         ]
     )
-    cells = points.reshape(size, ratio, size, ratio, -1)
+    cells = points.reshape(size, ratios[0], size, ratios[1], -1)
     return cells.mean(axis=(1, 3))
 
 
@@ -74,10 +78,12 @@ def roi_align(features, boxes, size=3, ratio=2, aligned=False):
 @pytest.mark.any_backend
 @mostly_slow(
     pytest.mark.parametrize(
-        "ratio, aligned", [(2, False), (2, True), (3, False)]
+        "ratio, aligned",
+        [(2, False), (2, True), (None, True), (3, False), (None, False)],
     ),
     0,
     1,
+    2,
 )
 def test_cells_are_means_of_points(ratio, aligned):
     features, boxes = maps(), draw_boxes()
@@ -109,6 +115,40 @@ def test_tiles_give_what_one_does(monkeypatch):
     np.testing.assert_allclose(roi_align(features, boxes), whole, atol=1e-6)
 
 
+@pytest.mark.parametrize("tile", [1, 1 << 22])
+def test_long_boxes_have_as_many_points_as_positions(monkeypatch, tile):
+    # As long as the map or longer, of an area of the finest level or the next.
+    boxes = np.array(
+        [[[-8, 30, 330, 36], [70, -20, 78, 300], [3, 90, 317, 120]]], "float32"
+    )
+    monkeypatch.setattr(module.roi_windows, "_TILE", tile)
+    features = [x[:1] for x in maps()]
+    levels = numpy(module.find_levels(ops.convert_to_tensor(boxes), STRIDES))
+    found = roi_align(features, boxes, 3, None, True)
+    wanted = [
+        expected(features[level][0], box, STRIDES[level], 3, None, True)
+        for level, box in zip(levels[0], boxes[0])
+    ]
+    np.testing.assert_allclose(found, wanted, atol=2e-5)
+
+
+@pytest.mark.parametrize("ratio", [2, None])
+def test_shrunk_boxes_end_earlier_on_the_level_of_the_whole(ratio):
+    # Just of the next level, and below it when shrunk.
+    box = np.array([[[20, 30, 132, 142]]], "float32")
+    found = module.roi_align(
+        [ops.convert_to_tensor(x[:1]) for x in maps()],
+        ops.convert_to_tensor(box),
+        STRIDES,
+        3,
+        ratio,
+        shrink=1.0,
+    )
+    ends = np.array([20, 30, 131, 141], "float32")
+    wanted = expected(maps()[1][0], ends, STRIDES[1], 3, ratio, False)
+    np.testing.assert_allclose(numpy(found)[0], wanted, atol=2e-5)
+
+
 def test_a_box_of_a_canonical_size_is_of_its_level():
     sides = np.array([1, 111.9, 112, 223.9, 224, 447.9, 448, 4000], "float32")
     boxes = np.stack([0 * sides, 0 * sides, sides, sides], axis=1)
@@ -118,15 +158,19 @@ def test_a_box_of_a_canonical_size_is_of_its_level():
 
 
 @pytest.mark.any_backend
-def test_a_cell_gives_its_gradient_to_the_positions_it_reads(monkeypatch):
+@mostly_slow(pytest.mark.parametrize("ratio", [2, None]), 0)
+def test_a_cell_gives_its_gradient_to_the_positions_it_reads(
+    monkeypatch, ratio
+):
     # Of two boxes on the finest level, one tile each.
     monkeypatch.setattr(module, "_TILE", 1)
+    monkeypatch.setattr(module.roi_windows, "_TILE", 1)
     boxes = np.array([[[8, 8, 40, 40], [20, 80, 60, 130]]], "float32")
     others = [ops.convert_to_tensor(x[:1]) for x in maps()[1:]]
 
     def total(x):
         y = module.roi_align(
-            [x, *others], ops.convert_to_tensor(boxes), STRIDES, 3
+            [x, *others], ops.convert_to_tensor(boxes), STRIDES, 3, ratio
         )
         return ops.sum(y)
 
@@ -138,10 +182,11 @@ def test_a_cell_gives_its_gradient_to_the_positions_it_reads(monkeypatch):
     assert not read[:, 17:].any()
 
 
-def test_features_keep_their_dtype():
+@pytest.mark.parametrize("ratio", [2, None])
+def test_features_keep_their_dtype(ratio):
     features = [ops.ones((1, 8, 8, 2), "bfloat16")] * 3
     boxes = ops.convert_to_tensor(np.array([[[3, 3, 9, 9]]], "float32"))
-    y = module.roi_align(features, boxes, STRIDES, 2)
+    y = module.roi_align(features, boxes, STRIDES, 2, ratio)
     assert "bfloat16" in str(y.dtype)
     np.testing.assert_allclose(numpy(y), 1, rtol=1e-2)
 

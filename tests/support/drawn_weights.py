@@ -14,7 +14,21 @@ GAINS = {
     "box_predictor.bbox_pred.weight": 0.1,
     "mask_fcn_logits.weight": 0.5,
     "kps_score_lowres.weight": 0.5,
+    # detectron2, whose pixels go up to 255.
+    "stem.conv1.weight": 0.02,
+    "fpn_lateral5.weight": 0.3,
+    "rpn_head.anchor_deltas.weight": 0.05,
+    "mask_head.predictor.weight": 0.5,
+    "keypoint_head.score_lowres.weight": 0.5,
+    # mmdetection
+    "neck.lateral_convs.3.conv.weight": 0.3,
+    "rpn_head.rpn_reg.weight": 0.05,
+    "bbox_head.fc_cls.weight": 0.08,
+    "bbox_head.fc_reg.weight": 0.1,
+    "mask_head.conv_logits.weight": 0.5,
 }
+# The last normalization of a residual block.
+_LAST = ("bn3", "conv3.norm")
 
 
 def draw(name, shape, seed=6):
@@ -34,7 +48,7 @@ def draw(name, shape, seed=6):
     elif name.endswith("running_mean"):
         values = 0.1 * rng.standard_normal(shape)
     elif len(shape) == 1 and name.endswith("weight"):
-        most = 0.4 if "bn3" in name else 1.5
+        most = 0.4 if any(last in name for last in _LAST) else 1.5
         values = rng.uniform(most / 3, most, shape)
     elif len(shape) == 1:
         values = 0.1 * rng.standard_normal(shape)

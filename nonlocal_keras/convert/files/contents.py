@@ -15,7 +15,7 @@ MAX_NAME = 1024
 MAX_NESTING = 8
 # For metadata: characters, each entry counted as sixteen.
 METADATA_BUDGET = 4 << 20
-WRAPPERS = ("blobs", "model_state", "state_dict")
+WRAPPERS = ("blobs", "model_state", "state_dict", "model")
 
 
 class Contents:

@@ -27,7 +27,7 @@ def base_anchors(sizes, aspect_ratios):
     return np.round(corners / 2)
 
 
-def grid_anchors(base, feature_size, image_size):
+def grid_anchors(base, feature_size, image_size, stride=None):
     """Returns the boxes of all positions of a map of features.
 
     Args:
@@ -35,12 +35,17 @@ def grid_anchors(base, feature_size, image_size):
         feature_size: Tuple of 2 Integers or scalar tensors, height and width
             of the map.
         image_size: Tuple of 2 Integers or scalar tensors, of the image with
-            its padding. A position is as many whole pixels further as fit in.
+            its padding.
+        stride: Integer, how many pixels further a position is. Defaults to
+            `None`, as many whole ones as fit in.
 
     Returns:
         float32 tensor `(height * width * anchors, 4)`, row by row.
     """
-    y, x = map(_starts, feature_size, image_size)
+    y, x = (
+        _starts(length, pixels // length if stride is None else stride)
+        for length, pixels in zip(feature_size, image_size)
+    )
     shape = (*feature_size, 1)
     x = ops.broadcast_to(x[None, :, None], shape)
     y = ops.broadcast_to(y[:, None, None], shape)
@@ -48,7 +53,9 @@ def grid_anchors(base, feature_size, image_size):
     return ops.reshape(shifts + ops.convert_to_tensor(base), (-1, 4))
 
 
-def pyramid_anchors(sizes, aspect_ratios, levels, images):
+def pyramid_anchors(
+    sizes, aspect_ratios, levels, images, boxes=None, strides=None
+):
     """Returns the boxes of all positions of a pyramid, level by level.
 
     Args:
@@ -56,20 +63,28 @@ def pyramid_anchors(sizes, aspect_ratios, levels, images):
         aspect_ratios: Tuple of Floats, heights over widths.
         levels: List of tensors `(batch, height, width, channels)`.
         images: Tensor `(batch, height, width, 3)`.
+        boxes: Array `(levels, anchors, 4)`, in the place of those that sizes
+            and ratios make. Defaults to `None`.
+        strides: Tuple of Integers. Defaults to `None`, see `grid_anchors`.
 
     Returns:
         List of float32 tensors `(height * width * anchors, 4)`.
     """
+    if boxes is None:
+        boxes = [base_anchors(level, aspect_ratios) for level in sizes]
     return [
         grid_anchors(
-            base_anchors(of_level, aspect_ratios),
+            np.asarray(base, "float32"),
             ops.shape(level)[1:3],
             ops.shape(images)[1:3],
+            stride,
         )
-        for of_level, level in zip(sizes, levels, strict=True)
+        for base, level, stride in zip(
+            boxes, levels, strides or len(levels) * (None,), strict=True
+        )
     ]
 
 
-def _starts(length, pixels):
+def _starts(length, stride):
     positions = ops.arange(length, dtype="int32")
-    return ops.cast(positions * (pixels // length), "float32")
+    return ops.cast(positions * stride, "float32")

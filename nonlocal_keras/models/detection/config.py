@@ -3,15 +3,17 @@
 import numbers
 
 import keras
+import numpy as np
 
 from nonlocal_keras.layers import arguments
 from nonlocal_keras.models.backbones.placement import STAGES
+from nonlocal_keras.models.detection.convolutions import NORMALIZATIONS
 from nonlocal_keras.models.detection.fpn import STRIDES
 
 _COUNTS = (
     "num_classes",
     "fpn_filters",
-    "box_units",
+    "rpn_convolutions",
     "pre_nms_top_n",
     "post_nms_top_n",
     "detections_per_image",
@@ -53,9 +55,40 @@ def standardize(config, backbone):
             f"max_size={config['max_size']}"
         )
     _check_anchors(config["anchor_sizes"])
+    boxes = _check_anchor_boxes(config["anchor_boxes"])
+    strides = config["anchor_strides"]
+    if strides is not None:
+        strides = tuple(strides)
+        for stride in strides:
+            arguments.check_positive_int("anchor_strides", stride)
+        if len(strides) != len(STRIDES):
+            raise ValueError(
+                f"`anchor_strides` must hold {len(STRIDES)} strides, one per "
+                f"level, e.g. {STRIDES}. Received: anchor_strides={strides}"
+            )
     hidden = config["mask_hidden"] or config["mask_filters"][-1]
     arguments.check_positive_int("mask_hidden", hidden)
-    for name in ("mask_filters", "keypoint_filters"):
+    units = config["box_units"]
+    if not isinstance(units, (tuple, list)):
+        units = (units, units)
+    if not units:
+        raise ValueError(
+            "`box_units` must hold the units of at least one dense layer. "
+            f"Received: box_units={config['box_units']!r}"
+        )
+    for width in units:
+        arguments.check_positive_int("box_units", width)
+    arguments.check_choice(
+        "normalization", config["normalization"], (None, *NORMALIZATIONS)
+    )
+    arguments.check_choice(
+        "rpn_ranking", config["rpn_ranking"], ("probability", "logit")
+    )
+    if config["roi_sampling_ratio"] is not None:
+        arguments.check_positive_int(
+            "roi_sampling_ratio", config["roi_sampling_ratio"]
+        )
+    for name in ("box_filters", "mask_filters", "keypoint_filters"):
         for width in config[name]:
             arguments.check_positive_int(name, width)
     if config["num_keypoints"] is not None:
@@ -76,8 +109,13 @@ def standardize(config, backbone):
         **config,
         "masks": bool(config["masks"]),
         "roi_aligned": bool(config["roi_aligned"]),
+        "roi_shrink": float(config["roi_shrink"]),
         "anchor_sizes": tuple(map(tuple, config["anchor_sizes"])),
         "aspect_ratios": tuple(config["aspect_ratios"]),
+        "anchor_boxes": boxes,
+        "anchor_strides": strides,
+        "box_filters": tuple(config["box_filters"]),
+        "box_units": tuple(units),
         "mask_filters": tuple(config["mask_filters"]),
         "mask_hidden": hidden,
         "keypoint_filters": tuple(config["keypoint_filters"]),
@@ -108,6 +146,20 @@ def _check_anchors(sizes):
             f"each of the {len(STRIDES)} levels, e.g. ((32,), (64,), (128,), "
             f"(256,), (512,)). Received: anchor_sizes={sizes}"
         )
+
+
+def _check_anchor_boxes(boxes):
+    """Returns the boxes as tuples of Floats, or `None`."""
+    if boxes is None:
+        return None
+    array = np.asarray(boxes, "float64")
+    if array.ndim != 3 or array.shape[::2] != (len(STRIDES), 4):
+        raise ValueError(
+            "`anchor_boxes` must hold, for each of the "
+            f"{len(STRIDES)} levels, equally many boxes of left, top, right "
+            f"and bottom. Received: an array of shape {array.shape}"
+        )
+    return tuple(tuple(map(tuple, level)) for level in array.tolist())
 
 
 def _check_part(name, value):

@@ -5,11 +5,12 @@ from keras import layers
 from keras import ops
 
 from nonlocal_keras.models.backbones.placement import STAGES
+from nonlocal_keras.models.detection.convolutions import conv
 
 STRIDES = (4, 8, 16, 32, 64)
 
 
-def feature_pyramid(channels, filters, dtype, name="fpn"):
+def feature_pyramid(channels, filters, dtype, normalization=None, name="fpn"):
     """Makes the feature pyramid on the stages of a backbone.
 
     The layers are `fpn_inner_{2..5}`, which bring the stages to one width,
@@ -19,6 +20,8 @@ def feature_pyramid(channels, filters, dtype, name="fpn"):
         channels: Tuple of 4 Integers, the channels of res2 to res5.
         filters: Integer, the channels of all levels.
         dtype: String or `keras.DTypePolicy`.
+        normalization: String, what follows each convolution. Defaults to
+            `None`, nothing.
         name: String. Defaults to `"fpn"`.
 
     Returns:
@@ -34,11 +37,11 @@ def feature_pyramid(channels, filters, dtype, name="fpn"):
         stage: keras.Input((None, None, width), dtype=computed, name=stage)
         for stage, width in zip(STAGES, channels)
     }
-    common = {"data_format": "channels_last", "dtype": dtype}
+    common = {"activation": None, "normalization": normalization}
     levels, coarser = [], None
     for stage in reversed(STAGES):
         number = stage[-1]
-        x = layers.Conv2D(filters, 1, name=f"fpn_inner_{number}", **common)(
+        x = conv(filters, 1, f"fpn_inner_{number}", dtype, **common)(
             inputs[stage]
         )
         if coarser is not None:
@@ -46,12 +49,12 @@ def feature_pyramid(channels, filters, dtype, name="fpn"):
             up = up([coarser, x])
             x = layers.Add(name=f"fpn_sum_{number}", dtype=dtype)([x, up])
         coarser = x
-        output = layers.Conv2D(
-            filters, 3, padding="same", name=f"fpn_output_{number}", **common
-        )
+        output = conv(filters, 3, f"fpn_output_{number}", dtype, **common)
         levels.insert(0, output(x))
     # Every second position of the last level, for proposals alone.
-    pool = layers.MaxPooling2D(1, 2, "same", name="fpn_output_6", **common)
+    pool = layers.MaxPooling2D(
+        1, 2, "same", "channels_last", name="fpn_output_6", dtype=dtype
+    )
     return keras.Model(inputs, [*levels, pool(levels[-1])], name=name)
 
 

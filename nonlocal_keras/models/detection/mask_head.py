@@ -10,7 +10,14 @@ from nonlocal_keras.models.detection.convolutions import features
 
 
 def mask_head(
-    channels, size, filters, hidden, classes, dtype, name="mask_head"
+    channels,
+    size,
+    filters,
+    hidden,
+    classes,
+    dtype,
+    normalization=None,
+    name="mask_head",
 ):
     """Makes the head that draws a mask of each class in a box.
 
@@ -23,6 +30,8 @@ def mask_head(
         hidden: Integer, channels of the transposed convolution.
         classes: Integer, classes with the background.
         dtype: String or `keras.DTypePolicy`.
+        normalization: String, what follows the convolutions. Defaults to
+            `None`, nothing.
         name: String. Defaults to `"mask_head"`.
 
     Returns:
@@ -35,7 +44,9 @@ def mask_head(
     """
     inputs = x = features((size, size, channels), dtype)
     for number, width in enumerate(filters, 1):
-        x = conv(width, 3, f"mask_conv{number}", dtype)(x)
+        x = conv(
+            width, 3, f"mask_conv{number}", dtype, normalization=normalization
+        )(x)
     x = deconv(hidden, 2, "mask_deconv", dtype, activation="relu")(x)
     x = conv(classes, 1, "mask_logits", "float32", activation=None)(x)
     return keras.Model(inputs, x, name=name)

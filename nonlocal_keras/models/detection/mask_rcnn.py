@@ -54,25 +54,55 @@ class MaskRCNN(TrainableDetector):
             `nonlocal_keras.NonLocal2D`: a block stands after every second
             convolution of the keypoint head. Defaults to `None`, no block.
         fpn_filters: Integer, channels of the pyramid. Defaults to `256`.
-        box_units: Integer, units of the box head. Defaults to `1024`.
+        rpn_convolutions: Integer, convolutions before the outputs of the
+            region proposal head. Defaults to `1`.
+        box_filters: Tuple of Integers, channels of the convolutions of the
+            box head. Defaults to `()`, none.
+        box_units: Integer, units of the two dense layers of the box head, or
+            a Tuple of them, one per layer. Defaults to `1024`.
         mask_filters: Tuple of Integers, channels of the convolutions of the
             mask head. Defaults to `(256, 256, 256, 256)`.
         mask_hidden: Integer, channels of its transposed convolution.
             Defaults to `None`, those of its last convolution.
         keypoint_filters: Tuple of Integers, channels of the convolutions of
             the keypoint head. Defaults to eight times `512`.
+        normalization: String, what follows the convolutions of pyramid, box
+            head and mask head: `"batch"` or `"frozen"`, batch normalization
+            as in `nonlocal_keras.models.ImageResNet`. Defaults to `None`,
+            nothing.
         anchor_sizes: Tuple of a tuple of Integers per level, square roots of
             the areas of anchors in pixels. Defaults to
             `((32,), (64,), (128,), (256,), (512,))`.
         aspect_ratios: Tuple of Floats, heights over widths of anchors.
             Defaults to `(0.5, 1.0, 2.0)`.
+        anchor_boxes: Tuple per level of the anchors of its first position,
+            each left, top, right and bottom in pixels, for detectors whose
+            anchors are rounded or placed in another way. They take the place
+            of `anchor_sizes` and `aspect_ratios`. Defaults to `None`: whole
+            pixels around the corner of the image.
+        anchor_strides: Tuple of 5 Integers, pixels from anchor to anchor.
+            Defaults to `None`, as many whole ones as the padded image has
+            per position of the level.
         pre_nms_top_n: Integer, anchors of each level that may become
             proposals. Defaults to `1000`.
         post_nms_top_n: Integer, proposals of an image. Defaults to `1000`.
         rpn_iou_threshold: Float, the overlap from which one of two proposals
             is left out. Defaults to `0.7`.
-        roi_aligned: Boolean, see `nonlocal_keras.ops.roi_align`. Defaults to
-            `False`.
+        rpn_ranking: String, what decides which proposals are the best,
+            `"probability"` or `"logit"`; of large logits the probabilities
+            are equal. Defaults to `"probability"`.
+        roi_aligned: Boolean, whether boxes are continuous coordinates, both
+            where features are read (see `nonlocal_keras.ops.roi_align`) and
+            where masks are drawn. Without it, as in the first release of Mask
+            R-CNN, these are half a position off, and masks are drawn into
+            whole pixels. Defaults to `False`.
+        roi_sampling_ratio: Integer, points per row and column of a cell of
+            the features of a box, or `None` for as many as it has positions.
+            Defaults to `2`.
+        roi_shrink: Float, pixels by which boxes end earlier, on the right and
+            at the bottom, where their features are read: `1` in the first
+            Detectron, whose boxes end with their last pixel. Defaults to
+            `0.0`.
         score_threshold: Float, less probable boxes are left out. Defaults to
             `0.05`.
         iou_threshold: Float, the overlap from which one of two boxes of a
@@ -116,16 +146,24 @@ class MaskRCNN(TrainableDetector):
         num_keypoints=None,
         keypoint_non_local=None,
         fpn_filters=256,
+        rpn_convolutions=1,
+        box_filters=(),
         box_units=1024,
         mask_filters=(256,) * 4,
         mask_hidden=None,
         keypoint_filters=(512,) * 8,
+        normalization=None,
         anchor_sizes=anchors.SIZES,
         aspect_ratios=anchors.ASPECT_RATIOS,
+        anchor_boxes=None,
+        anchor_strides=None,
         pre_nms_top_n=1000,
         post_nms_top_n=1000,
         rpn_iou_threshold=0.7,
+        rpn_ranking="probability",
         roi_aligned=False,
+        roi_sampling_ratio=2,
+        roi_shrink=0.0,
         score_threshold=0.05,
         iou_threshold=0.5,
         detections_per_image=100,
@@ -146,16 +184,24 @@ class MaskRCNN(TrainableDetector):
                 "num_keypoints": num_keypoints,
                 "keypoint_non_local": keypoint_non_local,
                 "fpn_filters": fpn_filters,
+                "rpn_convolutions": rpn_convolutions,
+                "box_filters": box_filters,
                 "box_units": box_units,
                 "mask_filters": mask_filters,
                 "mask_hidden": mask_hidden,
                 "keypoint_filters": keypoint_filters,
+                "normalization": normalization,
                 "anchor_sizes": anchor_sizes,
                 "aspect_ratios": aspect_ratios,
+                "anchor_boxes": anchor_boxes,
+                "anchor_strides": anchor_strides,
                 "pre_nms_top_n": pre_nms_top_n,
                 "post_nms_top_n": post_nms_top_n,
                 "rpn_iou_threshold": rpn_iou_threshold,
+                "rpn_ranking": rpn_ranking,
                 "roi_aligned": roi_aligned,
+                "roi_sampling_ratio": roi_sampling_ratio,
+                "roi_shrink": roi_shrink,
                 "score_threshold": score_threshold,
                 "iou_threshold": iou_threshold,
                 "detections_per_image": detections_per_image,
@@ -282,6 +328,7 @@ class MaskRCNN(TrainableDetector):
             inputs["image_sizes"],
             np.array([image.shape[:2] for image in images], "int32"),
             mask_threshold,
+            self._config["roi_aligned"],
         )
 
     def get_config(self):

@@ -48,12 +48,24 @@ def connect(backbone, config):
 def _pyramid(backbone, config):
     stages = backbone.output
     channels = tuple(stages[stage].shape[-1] for stage in STAGES)
-    return feature_pyramid(channels, config["fpn_filters"], config["dtype"])
+    return feature_pyramid(
+        channels,
+        config["fpn_filters"],
+        config["dtype"],
+        config["normalization"],
+    )
 
 
 def _propose(config, pyramid, images, sizes):
     anchors = len(config["anchor_sizes"][0]) * len(config["aspect_ratios"])
-    head = region_proposal_head(config["fpn_filters"], anchors, config["dtype"])
+    if config["anchor_boxes"] is not None:
+        anchors = len(config["anchor_boxes"][0])
+    head = region_proposal_head(
+        config["fpn_filters"],
+        anchors,
+        config["dtype"],
+        config["rpn_convolutions"],
+    )
     logits, deltas = zip(*map(head, pyramid))
     return Proposals(
         config["anchor_sizes"],
@@ -61,6 +73,9 @@ def _propose(config, pyramid, images, sizes):
         config["pre_nms_top_n"],
         config["post_nms_top_n"],
         config["rpn_iou_threshold"],
+        config["anchor_boxes"],
+        config["anchor_strides"],
+        config["rpn_ranking"],
         name="proposals",
     )(list(logits), list(deltas), images, sizes)
 
@@ -73,6 +88,8 @@ def _detect(config, pyramid, proposals, sizes):
         config["box_units"],
         config["num_classes"],
         config["dtype"],
+        config["box_filters"],
+        config["normalization"],
     )
     logits, deltas = head(_pool(config, "box", BOX_SIZE)(pyramid, boxes))
     names = ("boxes", "labels", "confidence", "num_detections")
@@ -93,6 +110,7 @@ def _draw_masks(config, pyramid, found):
         config["mask_hidden"],
         config["num_classes"],
         config["dtype"],
+        config["normalization"],
     )
     logits = head(_pool(config, "mask", MAP_SIZE)(pyramid, found["boxes"]))
     masks = ClassMasks(name="class_masks", dtype="float32")
@@ -117,7 +135,9 @@ def _draw_keypoints(config, pyramid, found):
 def _pool(config, kind, size):
     return RoIAlign(
         size,
-        aligned=config["roi_aligned"],
+        config["roi_sampling_ratio"],
+        config["roi_aligned"],
+        config["roi_shrink"],
         name=f"{kind}_roi_align",
         dtype=config["dtype"],
     )

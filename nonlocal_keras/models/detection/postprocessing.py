@@ -10,7 +10,9 @@ from nonlocal_keras.images.interpolation import linear_matrix
 from nonlocal_keras.models.detection.detections import PADDING
 
 
-def postprocess(outputs, sizes, original_sizes, mask_threshold=None):
+def postprocess(
+    outputs, sizes, original_sizes, mask_threshold=None, aligned=False
+):
     """Takes what the network says to the images that were given.
 
     Args:
@@ -19,6 +21,8 @@ def postprocess(outputs, sizes, original_sizes, mask_threshold=None):
         original_sizes: Array `(batch, 2)`, those of the images.
         mask_threshold: Float, for masks of Booleans. Defaults to `None`,
             masks of probabilities.
+        aligned: Boolean, how masks are drawn: `draw_masks` or `paste_masks`.
+            Defaults to `False`, the latter.
 
     Returns:
         Dictionary, as of `MaskRCNN.predict`.
@@ -31,8 +35,9 @@ def postprocess(outputs, sizes, original_sizes, mask_threshold=None):
     boxes = resized[found] * np.tile(factors, 2)
     results = {**outputs, "boxes": _fill(boxes, found)}
     if "masks" in outputs:
+        paste = draw_masks if aligned else paste_masks
         results["masks"] = [
-            paste_masks(mask[:count], box[:count], *size, mask_threshold)
+            paste(mask[:count], box[:count], *size, mask_threshold)
             for mask, box, count, size in zip(
                 outputs["masks"], results["boxes"], counts, original_sizes
             )
@@ -113,6 +118,47 @@ def paste_masks(masks, boxes, height, width, threshold=None):
             visible if threshold is None else visible > threshold
         )
     return pasted
+
+
+def draw_masks(masks, boxes, height, width, threshold=None):
+    """Draws masks of boxes into masks of an image, boxes being continuous.
+
+    A pixel gets what lies at its center, between the centers of the cells of
+    the mask; beyond the last ones it fades to zero.
+
+    Args:
+        masks: As for `paste_masks`.
+        boxes: As for `paste_masks`.
+        height: As for `paste_masks`.
+        width: As for `paste_masks`.
+        threshold: As for `paste_masks`.
+
+    Returns:
+        As `paste_masks`.
+    """
+    dtype = "float32" if threshold is None else bool
+    pasted = np.zeros((len(masks), height, width), dtype)
+    for image, mask, (x1, y1, x2, y2) in zip(pasted, masks, boxes):
+        rows, vertical = _hats(y1, y2, height, len(mask))
+        columns, horizontal = _hats(x1, x2, width, len(mask))
+        visible = vertical @ mask @ horizontal.T
+        image[rows, columns] = (
+            visible if threshold is None else visible > threshold
+        )
+    return pasted
+
+
+def _hats(start, end, length, size):
+    """Returns the pixels of an axis that a mask reaches, and their weights."""
+    # What fades lies outside of the box and is never above one half: as
+    # elsewhere, no more than a pixel of it is drawn.
+    first = int(np.clip(np.floor(start) - 1, 0, length))
+    last = int(np.clip(np.ceil(end) + 1, first, length))
+    centers = np.arange(first, last, dtype="float32") + np.float32(0.5)
+    extent = max(end - start, np.float32(1e-6))
+    places = (centers - start) / extent * size - np.float32(0.5)
+    distance = np.abs(places[:, None] - np.arange(size, dtype="float32"))
+    return slice(first, last), np.maximum(1 - distance, 0)
 
 
 def _enlarge(boxes, scale):

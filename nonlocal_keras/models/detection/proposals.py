@@ -23,15 +23,16 @@ def propose(logits, deltas, anchors, image_sizes, options):
         image_sizes: Tensor `(batch, 2)`, heights and widths of the images
             without their padding.
         options: Dictionary of `pre_nms_top_n` (of each level), `post_nms_top_n`
-            (of an image) and `iou_threshold`.
+            (of an image), `iou_threshold` and perhaps `ranking`.
 
     Returns:
         float32 tensor `(batch, post_nms_top_n, 4)`, best first, and a Boolean
         tensor `(batch, post_nms_top_n)` that is true where there is a box.
     """
     top_n = options["pre_nms_top_n"]
+    ranking = options.get("ranking", "probability")
     levels = [
-        _best_of_level(*level, image_sizes, top_n)
+        _best_of_level(*level, image_sizes, top_n, ranking)
         for level in zip(logits, deltas, anchors)
     ]
     number = len(levels)
@@ -56,7 +57,7 @@ def propose(logits, deltas, anchors, image_sizes, options):
     return _best(boxes, scores, options["post_nms_top_n"])
 
 
-def _best_of_level(logits, deltas, anchors, image_sizes, top_n):
+def _best_of_level(logits, deltas, anchors, image_sizes, top_n, ranking):
     """Returns the best anchors of one level as boxes, with their scores."""
     batch, number = ops.shape(logits)[0], ops.shape(anchors)[0]
     logits = ops.cast(ops.reshape(logits, (batch, -1)), "float32")
@@ -71,7 +72,9 @@ def _best_of_level(logits, deltas, anchors, image_sizes, top_n):
     boxes = box_ops.clip(boxes, image_sizes)
     widths, heights = box_ops.sizes(boxes)
     valid = (widths >= _SMALLEST) & (heights >= _SMALLEST) & (logits > NEVER)
-    return boxes, ops.where(valid, ops.sigmoid(logits), NEVER)
+    # Probabilities next to one are equal where logits are not yet.
+    scores = logits if ranking == "logit" else ops.sigmoid(logits)
+    return boxes, ops.where(valid, scores, NEVER)
 
 
 def _best(boxes, scores, count):
@@ -96,6 +99,10 @@ class Proposals(layers.Layer):
         pre_nms_top_n: Integer, anchors of each level that are looked at.
         post_nms_top_n: Integer, proposals of an image.
         iou_threshold: Float, of the suppression.
+        anchor_boxes: As for `MaskRCNN`. Defaults to `None`.
+        anchor_strides: As for `MaskRCNN`. Defaults to `None`.
+        ranking: As `rpn_ranking` of `MaskRCNN`. Defaults to
+            `"probability"`.
         **kwargs: `name`, as in every Keras layer.
 
     Returns:
@@ -110,20 +117,31 @@ class Proposals(layers.Layer):
         pre_nms_top_n,
         post_nms_top_n,
         iou_threshold,
+        anchor_boxes=None,
+        anchor_strides=None,
+        ranking="probability",
         **kwargs,
     ):
         super().__init__(**{"dtype": "float32", **kwargs})
         self.anchor_sizes = tuple(map(tuple, anchor_sizes))
         self.aspect_ratios = tuple(aspect_ratios)
+        self.anchor_boxes = anchor_boxes
+        self.anchor_strides = anchor_strides
         self.options = {
             "pre_nms_top_n": pre_nms_top_n,
             "post_nms_top_n": post_nms_top_n,
             "iou_threshold": iou_threshold,
+            "ranking": ranking,
         }
 
     def call(self, logits, deltas, images, image_sizes):
         anchors = pyramid_anchors(
-            self.anchor_sizes, self.aspect_ratios, logits, images
+            self.anchor_sizes,
+            self.aspect_ratios,
+            logits,
+            images,
+            self.anchor_boxes,
+            self.anchor_strides,
         )
         return propose(logits, deltas, anchors, image_sizes, self.options)
 
@@ -139,5 +157,7 @@ class Proposals(layers.Layer):
             **super().get_config(),
             "anchor_sizes": self.anchor_sizes,
             "aspect_ratios": self.aspect_ratios,
+            "anchor_boxes": self.anchor_boxes,
+            "anchor_strides": self.anchor_strides,
             **self.options,
         }

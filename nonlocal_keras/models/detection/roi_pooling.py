@@ -13,10 +13,11 @@ class RoIAlign(layers.Layer):
 
     Args:
         output_size: Integer, rows and columns.
-        sampling_ratio: Integer, points per row and column of a cell.
+        sampling_ratio: Integer or `None`, see `nonlocal_keras.ops.roi_align`.
             Defaults to `2`.
         aligned: Boolean, see `nonlocal_keras.ops.roi_align`. Defaults to
             `False`.
+        shrink: Float, see `nonlocal_keras.ops.roi_align`. Defaults to `0.0`.
         **kwargs: `name` and `dtype`, as in every Keras layer.
 
     Returns:
@@ -24,12 +25,20 @@ class RoIAlign(layers.Layer):
         of maps `(batch, height, width, channels)` and boxes `(batch, n, 4)`.
     """
 
-    def __init__(self, output_size, sampling_ratio=2, aligned=False, **kwargs):
+    def __init__(
+        self,
+        output_size,
+        sampling_ratio=2,
+        aligned=False,
+        shrink=0.0,
+        **kwargs,
+    ):
         # Pixels of boxes do not fit into the sixteen bits of features.
         super().__init__(**{**kwargs, "autocast": False})
         self.output_size = output_size
         self.sampling_ratio = sampling_ratio
         self.aligned = aligned
+        self.shrink = shrink
 
     def call(self, features, boxes):
         return roi_align(
@@ -39,6 +48,7 @@ class RoIAlign(layers.Layer):
             self.output_size,
             self.sampling_ratio,
             self.aligned,
+            self.shrink,
         )
 
     def compute_output_spec(self, features, boxes):
@@ -55,4 +65,5 @@ class RoIAlign(layers.Layer):
             "output_size": self.output_size,
             "sampling_ratio": self.sampling_ratio,
             "aligned": self.aligned,
+            "shrink": self.shrink,
         }

@@ -7,15 +7,17 @@ from nonlocal_keras.models.detection.convolutions import features
 from nonlocal_keras.models.detection.convolutions import small
 
 
-def region_proposal_head(channels, anchors, dtype, name="rpn"):
+def region_proposal_head(channels, anchors, dtype, convolutions=1, name="rpn"):
     """Makes the head that rates and moves the anchors of every position.
 
-    The layers are `rpn_conv`, `rpn_objectness` and `rpn_deltas`.
+    The layers are `rpn_conv`, `rpn_conv{2..}`, `rpn_objectness` and
+    `rpn_deltas`.
 
     Args:
         channels: Integer, channels of the features.
         anchors: Integer, anchors of a position.
         dtype: String or `keras.DTypePolicy`.
+        convolutions: Integer, how many come first. Defaults to `1`.
         name: String. Defaults to `"rpn"`.
 
     Returns:
@@ -29,6 +31,10 @@ def region_proposal_head(channels, anchors, dtype, name="rpn"):
     """
     inputs = features((None, None, channels), dtype)
     x = conv(channels, 3, "rpn_conv", dtype, initializer=small(0.01))(inputs)
+    for number in range(2, convolutions + 1):
+        x = conv(
+            channels, 3, f"rpn_conv{number}", dtype, initializer=small(0.01)
+        )(x)
     output = {"activation": None, "initializer": small(0.01)}
     outputs = [
         conv(anchors, 1, "rpn_objectness", "float32", **output)(x),

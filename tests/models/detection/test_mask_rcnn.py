@@ -149,9 +149,60 @@ def test_a_detector_may_have_no_head_but_that_of_boxes():
     }
 
 
+# What detectors of other projects have.
+OTHER = {
+    "rpn_convolutions": 2,
+    "box_filters": (4, 3),
+    "box_units": (6,),
+    "normalization": "frozen",
+    "anchor_boxes": 5 * [[(-8, -8, 8, 8), (0, 0, 40, 30)]],
+    "anchor_strides": (4, 8, 16, 32, 64),
+    "rpn_ranking": "logit",
+    "roi_aligned": True,
+    "roi_sampling_ratio": None,
+    "roi_shrink": 1.0,
+}
+
+
+def test_detectors_of_other_projects_are_made_again_from_their_config():
+    model = small(**OTHER)
+    twin = eager(MaskRCNN.from_config(model.get_config()))
+    assert twin.get_config() == model.get_config()
+    twin.set_weights(model.get_weights())
+    given = images((50, 80))
+    found = model.predict(given)
+    assert found["num_detections"].sum()
+    assert_equal(twin.predict(given), found, rtol=1e-6, atol=1e-6)
+    names = {weight.path.split("/")[-2] for weight in model.weights}
+    assert {"rpn_conv2", "box_conv2_bn", "mask_conv1_bn", "fpn_inner_2_bn"} <= (
+        names
+    )
+    assert "box_fc7" not in names
+    trained = {w.path.split("/")[-2] for w in model.trainable_weights}
+    assert not any(name.endswith("_bn") for name in trained)
+
+
+@pytest.mark.slow
+@tensorflow_only
+def test_xla_compiles_detectors_of_other_projects():
+    model = small(**OTHER)
+    given = images((50, 80))
+    found = model.predict(given)
+    twin = MaskRCNN.from_config(model.get_config())
+    twin.set_weights(model.get_weights())
+    twin.jit_compile = True
+    assert_equal(twin.predict(given), found, rtol=1e-4, atol=1e-3)
+
+
 @pytest.mark.parametrize(
     "options, message",
     [
+        ({"box_units": ()}, "`box_units` must hold the units of at least one"),
+        ({"normalization": "group"}, "`normalization` must be one of None"),
+        ({"anchor_strides": (4, 8)}, "`anchor_strides` must hold 5 strides"),
+        ({"anchor_boxes": [[1, 2]]}, "`anchor_boxes` must hold, for each of"),
+        ({"rpn_ranking": "size"}, "`rpn_ranking` must be one of"),
+        ({"roi_sampling_ratio": 0}, "`roi_sampling_ratio` must be a positive"),
         ({"num_classes": 1}, "`num_classes` must be at least 2"),
         ({"min_size": 0}, "`min_size` must be a positive integer"),
         ({"max_size": 32}, "`max_size` limits the long side"),

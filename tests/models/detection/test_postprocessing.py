@@ -39,6 +39,42 @@ def test_boxes_and_points_are_taken_to_the_size_of_each_image():
     assert "keypoint_maps" not in found
 
 
+def value_at(mask, y, x):
+    """The value between the centers of cells, zero beyond the last ones."""
+    padded = np.pad(mask, 1)
+    y, x = y + 1, x + 1
+    if not (0 <= y < len(padded) - 1 and 0 <= x < len(padded) - 1):
+        return 0.0
+    i, j = int(y), int(x)
+    above, left = y - i, x - j
+    rows = (1 - above) * padded[i] + above * padded[i + 1]
+    return (1 - left) * rows[j] + left * rows[j + 1]
+
+
+def test_aligned_masks_have_what_lies_at_the_centers_of_pixels():
+    mask = np.random.default_rng(0).random((4, 4)).astype("float32")
+    # Beyond the image, of no whole pixels.
+    box = np.array([-2.3, 1.4, 9.1, 6.9], "float32")
+    found = postprocessing.draw_masks(mask[None], box[None], 9, 12)[0]
+    height, width = box[3] - box[1], box[2] - box[0]
+    for row in range(9):
+        for column in range(12):
+            y = (row + 0.5 - box[1]) / height * 4 - 0.5
+            x = (column + 0.5 - box[0]) / width * 4 - 0.5
+            # One pixel around the box is drawn.
+            near = 0 <= row < 8 and column < 11
+            expected = value_at(mask, y, x) if near else 0.0
+            assert abs(found[row, column] - expected) < 1e-5
+    above = postprocessing.draw_masks(mask[None], box[None], 9, 12, 0.5)[0]
+    np.testing.assert_array_equal(above, found > 0.5)
+
+
+def test_boxes_without_an_area_have_no_mask():
+    masks = np.ones((1, 4, 4), "float32")
+    boxes = np.array([[5, 3, 5, 3]], "float32")
+    assert not postprocessing.draw_masks(masks, boxes, 20, 30).any()
+
+
 def test_images_without_a_detection():
     empty = outputs()
     empty["num_detections"][:] = 0

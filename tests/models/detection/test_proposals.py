@@ -37,6 +37,16 @@ def test_best_come_first_whatever_their_level():
     assert found == [square(20), square(40), square(0)]
 
 
+@pytest.mark.parametrize("ranking", ["probability", "logit"])
+def test_large_logits_are_told_apart_by_themselves_alone(ranking):
+    # Their probabilities are one, and the first of equals comes first.
+    levels = [square(0), square(20)], [square(40)]
+    found = run(levels, [[20.0, 30.0], [25.0]], ranking=ranking)
+    by_logit = [square(20), square(40), square(0)]
+    in_order = [square(20), square(0), square(40)]
+    assert found == (by_logit if ranking == "logit" else in_order)
+
+
 def test_levels_do_not_suppress_each_other():
     levels = [square(0), square(1)], [square(2)]
     found = run(levels, [[2.0, 1.0], [3.0]])
