@@ -58,7 +58,12 @@ def losses_of(model, config, options, inputs, targets, seed, training):
     pyramid = call("fpn", stages)
     logits, deltas = zip(*(call("rpn", level) for level in pyramid))
     anchors = pyramid_anchors(
-        config["anchor_sizes"], config["aspect_ratios"], logits, images
+        config["anchor_sizes"],
+        config["aspect_ratios"],
+        logits,
+        images,
+        config["anchor_boxes"],
+        config["anchor_strides"],
     )
     found = rpn_losses(logits, deltas, anchors, targets, options, seed)
     proposals = propose(
@@ -66,7 +71,11 @@ def losses_of(model, config, options, inputs, targets, seed, training):
         list(map(ops.stop_gradient, deltas)),
         anchors,
         ops.convert_to_tensor(inputs["image_sizes"]),
-        {**options, "iou_threshold": config["rpn_iou_threshold"]},
+        {
+            **options,
+            "iou_threshold": config["rpn_iou_threshold"],
+            "ranking": config["rpn_ranking"],
+        },
     )
     samples = draw_rois(*proposals, targets, options, seed)
     # The coarsest level is for proposals alone.
