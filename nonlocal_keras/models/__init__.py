@@ -1,6 +1,7 @@
 from nonlocal_keras.models.backbones.image_resnet import ImageResNet
 from nonlocal_keras.models.backbones.video_resnet import VideoResNet
 from nonlocal_keras.models.detection.mask_rcnn import MaskRCNN
+from nonlocal_keras.models.detection.postprocessing import paste_masks
 from nonlocal_keras.models.insert import insert_non_local
 from nonlocal_keras.models.names import from_name
 from nonlocal_keras.models.video.variants import video_resnet
@@ -13,5 +14,6 @@ __all__ = [
     "VideoResNet",
     "from_name",
     "insert_non_local",
+    "paste_masks",
     "video_resnet",
 ]

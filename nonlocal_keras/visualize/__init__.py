@@ -1,9 +1,11 @@
-"""Where a model looks: weights of non-local blocks, in numbers and pictures."""
+"""Where a model looks and what it finds, in numbers and pictures."""
 
 from nonlocal_keras.visualize.animation import animate
 from nonlocal_keras.visualize.clip import Clip
 from nonlocal_keras.visualize.curves import plot_run
+from nonlocal_keras.visualize.detections import draw_detections
 from nonlocal_keras.visualize.figures import figure
+from nonlocal_keras.visualize.ground_truth import ground_truth
 from nonlocal_keras.visualize.maps import Attention
 from nonlocal_keras.visualize.maps import attention
 from nonlocal_keras.visualize.maps import list_blocks
@@ -17,7 +19,9 @@ __all__ = [
     "Measures",
     "animate",
     "attention",
+    "draw_detections",
     "figure",
+    "ground_truth",
     "list_blocks",
     "measure",
     "plot_run",
