@@ -35,6 +35,32 @@ def read_classifier(path, argument):
     return model
 
 
+def read_predictor(path, argument):
+    """Reads the classifier or the detector in a `.keras` file.
+
+    Args:
+        path: String or path of the file.
+        argument: String, what errors call the path, e.g. `"--model"`.
+
+    Returns:
+        A `nonlocal_keras.models.VideoClassifier` or `MaskRCNN`.
+
+    Raises:
+        ValueError: If there is no such file, or neither of them in it.
+    """
+    from nonlocal_keras.models import MaskRCNN
+    from nonlocal_keras.models import VideoClassifier
+
+    model = read(path, argument)
+    if not isinstance(model, VideoClassifier | MaskRCNN):
+        raise ValueError(
+            f"`{argument}` must hold a VideoClassifier or a MaskRCNN; put a "
+            f"backbone into one. Received: {path} with a "
+            f"{type(model).__name__}"
+        )
+    return model
+
+
 def read(path, argument):
     """Reads the model in a `.keras` file.
 
