@@ -11,7 +11,6 @@ import math
 from keras import ops
 
 from nonlocal_keras.ops import boxes as box_ops
-from nonlocal_keras.ops.backend import count_below
 
 NEVER = -math.inf
 _TILE = 512
@@ -79,7 +78,7 @@ def suppress(boxes, scores, count, iou_threshold, groups=None):
         # living boxes reaches what is missing up to p.
         living = ops.cumsum(ops.cast(alive, "int32"), axis=1)
         wanted = places + 1 - taken[:, None]
-        found = ops.minimum(count_below(living, wanted), tile - 1)
+        found = ops.minimum(_count_below(living, wanted), tile - 1)
         fresh = (wanted > 0) & (wanted <= living[:, -1:])
         kept = ops.where(fresh, ops.take_along_axis(index, found, axis=1), kept)
         return number + 1, kept, ops.minimum(taken + living[:, -1], count)
@@ -112,6 +111,12 @@ def move_apart(boxes, groups, valid):
     shift = ops.cast(groups, "float32")[..., None] * (largest + 1.0)
     number = ops.sum(ops.cast(valid, "int32"), axis=1)[:, None, None]
     return ops.where(number <= _MOVED, boxes + shift, boxes)
+
+
+def _count_below(living, wanted):
+    # Compared, not searched: other runtimes have no search in a sorted row.
+    below = living[:, None] < wanted[..., None]  # (rows, count, tile)
+    return ops.sum(ops.cast(below, "int32"), axis=-1)
 
 
 def _take_tile(order, number):

@@ -53,7 +53,7 @@ def feature_pyramid(channels, filters, dtype, normalization=None, name="fpn"):
         levels.insert(0, output(x))
     # Every second position of the last level, for proposals alone.
     pool = layers.MaxPooling2D(
-        1, 2, "same", "channels_last", name="fpn_output_6", dtype=dtype
+        1, 2, "valid", "channels_last", name="fpn_output_6", dtype=dtype
     )
     return keras.Model(inputs, [*levels, pool(levels[-1])], name=name)
 
