@@ -6,6 +6,7 @@ import difflib
 import numpy as np
 
 from nonlocal_keras.layers import arguments
+from nonlocal_keras.visualize import detector_clip
 from nonlocal_keras.visualize import queries
 from nonlocal_keras.visualize.block_calls import check_model
 from nonlocal_keras.visualize.block_calls import find_blocks
@@ -111,10 +112,12 @@ def attention(model, clip, query=None, block=None, index=False):
 
     Args:
         model: A functional `keras.Model` of one input that holds
-            `nonlocal_keras.NonLocal1D`, `2D` or `3D`.
+            `nonlocal_keras.NonLocal1D`, `2D` or `3D`, or a
+            `nonlocal_keras.models.MaskRCNN`, of which it is the backbone.
         clip: A `nonlocal_keras.visualize.Clip`, as `read_clip` makes it of a
             file, or the array that the model takes, `(1, *positions,
-            channels)`, which is then its own source.
+            channels)`, which is then its own source; for a detector an image
+            `(height, width, 3)`.
         query: Tuple of one number per axis of positions: an integer counts
             frames or pixels of the source, a float from 0.0 to 1.0 is a part
             of what the model sees. A list of tuples asks several. Defaults to
@@ -136,6 +139,7 @@ def attention(model, clip, query=None, block=None, index=False):
     - [Wang et al., 2018, figure 3](https://arxiv.org/abs/1711.07971)
     """
     asked = None if query is None else queries.listed(query)
+    model, clip = _of_detector(model, clip)
     looks, clip = _looks(model, clip, block)
     if asked is None:
         places = [_middle(looks[-1].key_cells, looks[-1].receives_most())]
@@ -165,6 +169,7 @@ def list_blocks(model, clip):
     Raises:
         ValueError: As for `attention`.
     """
+    model, clip = _of_detector(model, clip)
     clip = _as_clip(model, clip)
     return [call.name for call in find_blocks(model, clip.inputs.shape)]
 
@@ -199,6 +204,14 @@ def _looks(model, clip, block):
     return [
         Look(call, *runs[calls.index(call)], clip.sizes) for call in chosen
     ], clip
+
+
+def _of_detector(model, clip):
+    """Takes the backbone and its input in place of a detector and an image."""
+    part = detector_clip.part_to_look_at(model)
+    if part is not model and not isinstance(clip, Clip):
+        clip = detector_clip.clip_of(model, clip)
+    return part, clip
 
 
 def _as_clip(model, clip):

@@ -14,6 +14,7 @@ from nonlocal_keras.data import views
 from nonlocal_keras.data.image_file import read_image
 from nonlocal_keras.data.scaling import Scaling
 from nonlocal_keras.data.scaling import scaled
+from nonlocal_keras.visualize import detector_clip
 from nonlocal_keras.visualize.block_calls import check_model
 from nonlocal_keras.visualize.block_calls import takes_channels_first
 from nonlocal_keras.visualize.clip import Clip
@@ -44,7 +45,8 @@ def read_clip(path, model, frame=None, pixels=None, size=None):
 
     Args:
         path: String or path of a video, an image or a `.npy` file.
-        model: A `keras.Model` of one input.
+        model: A `keras.Model` of one input, or a
+            `nonlocal_keras.models.MaskRCNN`.
         frame: Integer, the number of a frame of the video that shall be in
             the clip. If the one in the middle does not reach it, the clip
             starts there, or as late as it can. Defaults to `None`.
@@ -62,6 +64,13 @@ def read_clip(path, model, frame=None, pixels=None, size=None):
         ValueError: If the file cannot be read or is of another kind than the
             model takes, or the model does not know its preprocessing.
     """
+    if detector_clip.part_to_look_at(model) is not model:
+        if pixels is not None or size is not None:
+            raise ValueError(
+                "`pixels` and `size` would change nothing for a detector, "
+                f"which knows both. Received: pixels={pixels!r}, size={size}"
+            )
+        return detector_clip.clip_of(model, read_image(path), str(path))
     check_model(model)
     path, shape = os.fspath(path), _input_shape(model)
     first = takes_channels_first(model)
