@@ -11,30 +11,6 @@ def is_file_name(text):
     return text.endswith(SUFFIX)
 
 
-def read_classifier(path, argument):
-    """Reads the classifier in a `.keras` file.
-
-    Args:
-        path: String or path of the file.
-        argument: String, what errors call the path, e.g. `"--model"`.
-
-    Returns:
-        A `nonlocal_keras.models.VideoClassifier`.
-
-    Raises:
-        ValueError: If there is no such file, or no classifier in it.
-    """
-    from nonlocal_keras.models import VideoClassifier
-
-    model = read(path, argument)
-    if not isinstance(model, VideoClassifier):
-        raise ValueError(
-            f"`{argument}` must hold a VideoClassifier; put a backbone into "
-            f"one. Received: {path} with a {type(model).__name__}"
-        )
-    return model
-
-
 def read_predictor(path, argument):
     """Reads the classifier or the detector in a `.keras` file.
 

@@ -1,7 +1,6 @@
 """What README and docs show is what happens."""
 
 import configparser
-import pathlib
 import pkgutil
 import re
 import shlex
@@ -11,6 +10,7 @@ import sys
 import unittest.mock
 
 import pytest
+from PIL import Image
 
 from nonlocal_keras.cli.main import main
 from nonlocal_keras.export import litert
@@ -62,6 +62,9 @@ def folder_with_the_files(tmp_path, monkeypatch, cache):
     stand_ins.write_checkpoints(tmp_path)
     runs.write_run(tmp_path / "runs" / "longrange")
     videos.write_video(tmp_path / "clip.mp4", frames=12)
+    for name in ("photo.jpg", "other.png"):
+        Image.fromarray(detectors.images((50, 80))[0]).save(tmp_path / name)
+    coco_files.write(tmp_path, [coco_files.image(1)], [coco_files.thing(1)])
     shutil.copytree(cache, tmp_path / "home" / "zoo")
     monkeypatch.setenv("NONLOCAL_KERAS_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
@@ -151,9 +154,6 @@ def run_commands(start):
     detectors.small(
         labels=("background", "person", "kite"), num_keypoints=None
     ).save("detector.keras")
-    coco_files.write(
-        pathlib.Path(), [coco_files.image(1)], [coco_files.thing(1)]
-    )
     for line in lines:
         assert main(shlex.split(line)[1:]) == 0, line
 

@@ -7,7 +7,10 @@ import numpy as np
 from nonlocal_keras import terminal
 from nonlocal_keras.cli import flags
 from nonlocal_keras.cli import names
+from nonlocal_keras.export import detectors
 from nonlocal_keras.export import labels as class_names
+from nonlocal_keras.export.detector_serving import check_labels
+from nonlocal_keras.export.detector_signatures import SIGNATURES as OF_DETECTORS
 from nonlocal_keras.export.litert import TOLERANCES
 from nonlocal_keras.export.parity import ExportError
 from nonlocal_keras.export.signatures import SIGNATURES
@@ -31,8 +34,8 @@ def add_parser(commands):
         parents=[flags.fetching_parser()],
         help="turn a model into a file that runs elsewhere",
         description="Exports a model for TensorFlow Serving, LiteRT or ONNX, "
-        "runs the exported file on clips and compares it with the Keras "
-        "model. If it predicts otherwise, no file is left and the exit "
+        "runs the exported file on clips or images and compares it with the "
+        "Keras model. If it predicts otherwise, no file is left and the exit "
         "status is not 0.",
     )
     parser.add_argument(
@@ -56,6 +59,12 @@ def add_parser(commands):
         help="videos to compare on; without it clips are drawn",
     )
     parser.add_argument(
+        "--images",
+        nargs="+",
+        metavar="IMAGE",
+        help="images to compare a detector on; without it images are drawn",
+    )
+    parser.add_argument(
         "--tolerance",
         type=float,
         help="the most that a logit may differ, as a part of the largest",
@@ -70,7 +79,11 @@ def _add_serving_flags(serving):
         "--version", type=int, help="the one after the last by default"
     )
     serving.add_argument("--name", help="the name of the model at the server")
-    serving.add_argument("--signatures", nargs="+", choices=tuple(SIGNATURES))
+    serving.add_argument(
+        "--signatures",
+        nargs="+",
+        choices=tuple(dict.fromkeys((*SIGNATURES, *OF_DETECTORS))),
+    )
     serving.add_argument(
         "--optimize",
         action="store_true",
@@ -96,10 +109,11 @@ def _add_litert_flags(litert):
     )
     litert.add_argument(
         "--shape",
-        nargs=3,
+        nargs="+",
         type=int,
-        metavar=("FRAMES", "HEIGHT", "WIDTH"),
-        help="of a clip, where the model leaves it free",
+        metavar="SIZE",
+        help="frames, height and width of a clip, where the model leaves them "
+        "free; height and width of an image for a detector",
     )
 
 
@@ -109,13 +123,23 @@ def run(arguments):
     model, name, card = _load(arguments)
     if arguments.labels is not None:
         labels = class_names.read(arguments.labels)
-        model.labels = class_names.check(labels, model.num_classes, "--labels")
+        if detectors.is_detector(model, None, None):
+            model.labels = check_labels(model, labels)
+        else:
+            model.labels = class_names.check(
+                labels, model.num_classes, "--labels"
+            )
+    # Refuses what is for the other kind of models.
+    of_clips = {"optimize": options.get("optimize")}
+    detectors.is_detector(model, arguments.clips, None, **of_clips)
     if options.pop("optimize", False):
         model = _optimize(model)
     if arguments.tolerance is not None:
         options["tolerance"] = arguments.tolerance
     if arguments.clips is not None:
         options["clips"] = _clips(model, arguments.clips)
+    if arguments.images is not None:
+        options["images"] = _images(arguments.images)
     try:
         if arguments.to == "serving":
             from nonlocal_keras.export.serving import to_serving
@@ -182,10 +206,21 @@ def _load(arguments):
         model = zoo.load(text, **flags.read_fetching(arguments))
         return model, record.name, zoo.card(text, arguments.cache_dir)
     return (
-        model_file.read_classifier(text, "NAME_OR_FILE"),
+        model_file.read_predictor(text, "NAME_OR_FILE"),
         pathlib.Path(text).stem,
         None,
     )
+
+
+def _images(paths):
+    from nonlocal_keras import data
+
+    try:
+        return [data.read_image(path) for path in paths]
+    except data.ImageError as error:
+        raise ExportError(
+            f"`--images` must be images. Received: {error}"
+        ) from error
 
 
 def _optimize(model):

@@ -24,13 +24,14 @@ class ExportedFile:
         size: Integer, bytes.
         operators: Dictionary from the name of an operator to how often the
             graph has it.
-        parity: `nonlocal_keras.export.parity.Parity`, what was found.
+        parity: What was found, a `nonlocal_keras.export.parity.Parity` or
+            that of detectors, `export.detector_parity.DetectionParity`.
     """
 
     path: str
     size: int
     operators: dict
-    parity: comparison.Parity
+    parity: object
 
     def __str__(self):
         kinds = ", ".join(f"{n} {name}" for name, n in self.operators.items())
@@ -52,12 +53,7 @@ def prepare(model, convolutions):
         ValueError: If the model is of another kind, or the backend is not
             TensorFlow, whose graphs are converted.
     """
-    if keras.backend.backend() != "tensorflow":
-        raise ValueError(
-            "The file is made from the graph of TensorFlow. Set "
-            "KERAS_BACKEND=tensorflow and load the model again. Received: "
-            f"the backend {keras.backend.backend()!r}"
-        )
+    check_backend()
     fast = optimize_for_inference(model, dtype="float32")
     for layer in fast.backbone.layers:
         if isinstance(layer, VideoConv3D):
@@ -68,6 +64,16 @@ def prepare(model, convolutions):
             # Other runtimes loop over tiles slowly, and do not search.
             layer.implementation = "matrix"
     return fast
+
+
+def check_backend():
+    """Raises `ValueError` on a backend whose graphs are not converted."""
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            "The file is made from the graph of TensorFlow. Set "
+            "KERAS_BACKEND=tensorflow and load the model again. Received: "
+            f"the backend {keras.backend.backend()!r}"
+        )
 
 
 def make_function(model, clip):
@@ -115,19 +121,15 @@ def check_file(path):
         )
 
 
-def write_compared(
-    path, content, operators, runner, expected, clips, tolerance, beside=()
-):
+def write_compared(path, content, operators, compare, beside=()):
     """Writes a file that has its name only if it predicts the same.
 
     Args:
         path: String or path. A file that is there is replaced at the end.
         content: Bytes.
         operators: Dictionary, see `ExportedFile`.
-        runner: Function from a path to a function from clips to logits.
-        expected: Array `(clips, classes)`, the logits of the model.
-        clips: Array `(clips, frames, height, width, 3)`.
-        tolerance: Float, see `nonlocal_keras.export.parity.compare`.
+        compare: Function from the path of the file to what its comparison
+            gave. It raises `ExportError` if that is not the same.
         beside: Pairs of a path in the same folder and the text of a file that
             belongs to it. Defaults to `()`.
 
@@ -145,7 +147,7 @@ def write_compared(
             (folder / target.name).write_text(text, encoding="utf-8")
         written = folder / path.name
         written.write_bytes(content)
-        parity = comparison.compare(expected, runner(written), clips, tolerance)
+        parity = compare(written)
         # All of them are on the disk, so that moving them is quick.
         for target in (*(target for target, _ in beside), path):
             os.replace(folder / target.name, target)

@@ -40,13 +40,15 @@ def read(path):
     return tuple(labels)
 
 
-def check(labels, classes, argument="labels"):
+def check(labels, classes, argument="labels", distinct=True):
     """Checks that class names can be written, one per line.
 
     Args:
         labels: Sequence of strings.
         classes: Integer, how many there must be.
         argument: String, how the user knows them. Defaults to `"labels"`.
+        distinct: Boolean, whether no two may be the same, as the numbers
+            without a class of a detector are. Defaults to `True`.
 
     Returns:
         Tuple of strings.
@@ -74,7 +76,7 @@ def check(labels, classes, argument="labels"):
                 f"Received: {label!r:.100} for class {number}"
             )
     label, times = collections.Counter(labels).most_common(1)[0]
-    if times > 1:
+    if times > 1 and distinct:
         raise ExportError(
             f"`{argument}` must differ, since clients know a class by its "
             f"name. Received: {label!r} {times} times"

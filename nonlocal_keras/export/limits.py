@@ -39,17 +39,17 @@ def check_clip(clip, model_shape, least):
     shape = [name if fixed is None else str(fixed) for name, fixed, _ in axes]
     free = [f"{name} of at least {n}" for name, fixed, n in axes if not fixed]
     low = [fixed or n for _, fixed, n in axes]
-    high = [fixed or _ANY for _, fixed, _ in axes]
-    clip = _checked(
+    high = [fixed or ANY for _, fixed, _ in axes]
+    clip = checked(
         clip,
-        _within(clip, (1, *low, channels), (_ANY, *high, channels)),
+        within(clip, (1, *low, channels), (ANY, *high, channels)),
         f"`clip` must be of the shape (batch, {', '.join(shape)}, {channels}), "
         f"with {', '.join(['at least one clip', *free])}",
-        [_shape(clip)],
+        [shape_of(clip)],
     )
     clip = tf.ensure_shape(clip, (None, *model_shape))
     finite = tf.reduce_all(tf.math.is_finite(clip), axis=(1, 2, 3, 4))
-    return _checked(
+    return checked(
         clip,
         tf.reduce_all(finite),
         "`clip` must hold finite numbers",
@@ -69,15 +69,15 @@ def check_video(frames, spec):
     """
     most = most_videos(spec)
     _, _, height, width, _ = sizes(frames, 5)
-    fits = _within(frames, (1, 1, 1, 1, 3), (most, _ANY, _ANY, _ANY, 3))
+    fits = within(frames, (1, 1, 1, 1, 3), (most, ANY, ANY, ANY, 3))
     fits &= height * width <= FRAME_PIXELS
-    return _checked(
+    return checked(
         frames,
         fits,
         "`frames` must be of the shape (batch, frames, height, width, 3), with "
         f"1 to {most} videos of at least one frame, and frames of at most "
         f"{FRAME_PIXELS:,} pixels",
-        [_shape(frames)],
+        [shape_of(frames)],
     )
 
 
@@ -92,12 +92,12 @@ def check_encoded(frames, spec):
         The same tensor.
     """
     most = most_videos(spec)
-    return _checked(
+    return checked(
         frames,
-        _within(frames, (1, 1), (most, _ANY)),
+        within(frames, (1, 1), (most, ANY)),
         f"`frames` must be of the shape (batch, frames), with 1 to {most} "
         "videos of at least one frame",
-        [_shape(frames)],
+        [shape_of(frames)],
     )
 
 
@@ -113,12 +113,12 @@ def check_jpegs(images, numbers):
     """
     import tensorflow as tf
 
-    is_jpeg = tf.equal(tf.strings.substr(images, 0, len(JPEG)), JPEG)
+    known = is_jpeg(images)
     # (0 or 1, 2): the first that is none.
-    video, frame = tf.unstack(tf.where(~is_jpeg)[:1], axis=1)
-    images = _checked(
+    video, frame = tf.unstack(tf.where(~known)[:1], axis=1)
+    images = checked(
         images,
-        tf.reduce_all(is_jpeg),
+        tf.reduce_all(known),
         "`frames` must be JPEG files, which begin with the bytes FF D8 FF. "
         "Send pictures of other kinds as JPEG, or their pixels to the "
         "signature `video`",
@@ -132,19 +132,26 @@ def check_jpegs(images, numbers):
     )
     pixels = tf.reduce_prod(tf.cast(shapes[:, :2], "int64"), axis=1)
     largest = shapes[tf.argmax(pixels)]
-    images = _checked(
+    images = checked(
         images,
         tf.reduce_all(pixels <= FRAME_PIXELS),
         f"`frames` must be pictures of at most {FRAME_PIXELS:,} pixels",
         ["one of [height, width, channels]", largest],
     )
-    return _checked(
+    return checked(
         images,
         tf.reduce_sum(pixels) <= DECODED_PIXELS,
         f"`frames` must have at most {DECODED_PIXELS:,} pixels together, all "
         "frames that the clips of a request are made of",
         ["pixels", tf.reduce_sum(pixels)],
     )
+
+
+def is_jpeg(image):
+    """Tells JPEG files, strings, by how they begin."""
+    import tensorflow as tf
+
+    return tf.equal(tf.strings.substr(image, 0, len(JPEG)), JPEG)
 
 
 def most_videos(spec):
@@ -200,20 +207,22 @@ def sizes(tensor, axes):
     """
     import tensorflow as tf
 
-    there = tf.pad(_shape(tensor), [[0, axes]], constant_values=-1)
+    there = tf.pad(shape_of(tensor), [[0, axes]], constant_values=-1)
     return tf.unstack(there[:axes], axes)
 
 
-_ANY = 2**63 - 1
+ANY = 2**63 - 1
 
 
-def _shape(tensor):
+def shape_of(tensor):
+    """Returns the sizes of all axes, an int64 tensor."""
     import tensorflow as tf
 
     return tf.shape(tensor, out_type=tf.int64)
 
 
-def _within(tensor, least, most):
+def within(tensor, least, most):
+    """Tells whether all sizes of a tensor lie between two tuples of them."""
     # The rank itself would be taken from the signature, not from what came:
     # there must be no axis after the last.
     *known, more = sizes(tensor, len(least) + 1)
@@ -223,8 +232,15 @@ def _within(tensor, least, most):
     return fits
 
 
-def _checked(tensor, fits, rule, received):
-    """Returns the tensor, which waits for the check."""
+def checked(tensor, fits, rule, received):
+    """Returns the tensor, which waits for the check.
+
+    Args:
+        tensor: The tensor.
+        fits: Boolean tensor, whether the rule holds.
+        rule: String, what is said if not.
+        received: List of what is said to be received.
+    """
     import tensorflow as tf
 
     check = tf.debugging.Assert(

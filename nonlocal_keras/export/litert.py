@@ -1,16 +1,17 @@
 """Writes a model for LiteRT, with builtin operators only."""
 
 import pathlib
-import tempfile
 
 import numpy as np
 
 from nonlocal_keras import optional
 from nonlocal_keras.export import clip_shape
 from nonlocal_keras.export import deployment
+from nonlocal_keras.export import detector_files
+from nonlocal_keras.export import detectors
 from nonlocal_keras.export import labels as class_names
+from nonlocal_keras.export import litert_file
 from nonlocal_keras.export import parity as comparison
-from nonlocal_keras.export import saved_model
 
 # The most that logits may differ, as a part of the largest one.
 TOLERANCES = {None: 1e-4, "float16": 1e-2, "dynamic": 0.1, "int8": 0.25}
@@ -18,10 +19,6 @@ CLIPS = 4
 # Ranges of activations are taken from so many clips, of other seeds than
 # those of the comparison.
 REPRESENTATIVE, FIRST_SEED = 64, 1_000_000
-# In 8 bits the products of all pairs are slow: LiteRT has no fast kernel. Means
-# and the dense layer before the logits cost nothing, and would cut off logits
-# that are larger than those of the clips that ranges are measured on.
-KEPT_IN_FLOAT = ["BATCH_MATMUL", "SOFTMAX", "MEAN"]
 
 
 def to_litert(
@@ -32,12 +29,18 @@ def to_litert(
     clips=None,
     shape=None,
     tolerance=None,
+    images=None,
 ):
-    """Writes a classifier as one LiteRT file, and compares the two.
+    """Writes a classifier or detector as one LiteRT file, and compares them.
 
-    The file takes `clip`, one float32 clip as the model takes it, and gives
-    `logits` and `probabilities`. It has builtin operators only, so that every
-    runtime runs it. Class names go to a text file beside it, one per line.
+    It has builtin operators only, so that every runtime runs it. Class names go
+    to a text file beside it, one per line. That of a classifier takes `clip`,
+    one float32 clip as the model takes it, and gives `logits` and
+    `probabilities`.
+
+    That of a detector takes `images`, one uint8 image `(1, height, width, 3)`,
+    and gives what `nonlocal_keras.export.load_detector` returns, but for masks
+    of the size of the image. It is in float32.
 
     Example:
 
@@ -49,7 +52,8 @@ def to_litert(
     (True, 1.0)
 
     Args:
-        model: A `nonlocal_keras.models.VideoClassifier` on a `VideoResNet`.
+        model: A `nonlocal_keras.models.VideoClassifier` on a `VideoResNet`,
+            or a `nonlocal_keras.models.MaskRCNN`.
         path: String or path of the file. One that is there is replaced when
             the new one has passed.
         quantization: String: `"float16"` for weights of 16 bits, half the
@@ -66,10 +70,14 @@ def to_litert(
             `nonlocal_keras.export.sample_clips`.
         shape: Tuple `(frames, height, width)` where the model leaves one
             free. Defaults to `None`, for the shape of `clips`, or that of the
-            model's `preprocessing`.
+            model's `preprocessing`. For a detector `(height, width)`, by
+            default those of `images`.
         tolerance: Float, the most that logits may differ, as a part of the
             largest one. Defaults to `None`, for 1e-4, and 0.01, 0.1 and 0.25
-            for float16, dynamic and int8.
+            for float16, dynamic and int8; for a detector 1e-3, the most that
+            a probability may differ.
+        images: List of uint8 arrays `(height, width, 3)`, for the comparison
+            of a detector. Defaults to `None`, for images that are drawn.
 
     Returns:
         An `ExportedFile` with `path`, `size`, `operators` and `parity`.
@@ -94,7 +102,9 @@ def to_litert(
             f"Received: quantization={quantization!r}"
         )
     optional.load("tensorflow", "`to_litert`")
-    _part("interpreter")
+    litert_file.part("interpreter")
+    if detectors.is_detector(model, clips, images, quantization=quantization):
+        return detector_files.to_litert(model, path, images, shape, tolerance)
     if tolerance is None:
         tolerance = TOLERANCES[quantization]
     comparison.check_tolerance(tolerance)
@@ -115,11 +125,10 @@ def to_litert(
     return deployment.write_compared(
         path,
         content,
-        count_operators(content),
-        runner,
-        expected,
-        clips,
-        tolerance,
+        litert_file.count_operators(content),
+        lambda file: comparison.compare(
+            expected, runner(file), clips, tolerance
+        ),
         beside,
     )
 
@@ -146,16 +155,7 @@ def runner(path, threads=None):
     Raises:
         ExportError: If the runtime cannot run the file.
     """
-    interpreter = _part("interpreter").Interpreter(
-        str(path), num_threads=threads
-    )
-    try:
-        interpreter.allocate_tensors()
-    except RuntimeError as error:
-        raise comparison.ExportError(
-            f"The LiteRT runtime must be able to run the file. {error}"
-        ) from error
-    run = interpreter.get_signature_runner()
+    run = litert_file.load(path, threads)
     shape = tuple(run.get_input_details()["clip"]["shape"].tolist())
 
     def logits(clip):
@@ -168,43 +168,6 @@ def runner(path, threads=None):
         return run(clip=np.asarray(clip, "float32"))["logits"]
 
     return logits
-
-
-def count_operators(content):
-    """Counts the operators of a file, which must all be builtin.
-
-    Args:
-        content: Bytes of the file.
-
-    Returns:
-        Dictionary from names to numbers, the most frequent first.
-
-    Raises:
-        ExportError: If there is a custom operator, such as those of Flex.
-    """
-    schema = _part("schema_py_generated")
-
-    names = {
-        value: name
-        for name, value in vars(schema.BuiltinOperator).items()
-        if isinstance(value, int)
-    }
-    graph, found, custom = schema.Model.GetRootAs(content, 0), {}, set()
-    codes = [graph.OperatorCodes(i) for i in range(graph.OperatorCodesLength())]
-    for i in range(graph.SubgraphsLength()):
-        subgraph = graph.Subgraphs(i)
-        for j in range(subgraph.OperatorsLength()):
-            code = codes[subgraph.Operators(j).OpcodeIndex()]
-            if code.CustomCode():
-                custom.add(code.CustomCode().decode())
-            name = names[code.BuiltinCode()]
-            found[name] = found.get(name, 0) + 1
-    if custom:
-        raise comparison.ExportError(
-            "The file must have builtin operators only, since runtimes have "
-            f"no others. Received: {sorted(custom)}"
-        )
-    return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
 def _labels_beside(model, path):
@@ -224,73 +187,9 @@ def _labels_beside(model, path):
     return []
 
 
-def _part(module):
-    return optional.load(f"ai_edge_litert.{module}", "`to_litert`")
-
-
 def _convert(model, shape, quantization, representative):
     import tensorflow as tf
 
     clip = tf.TensorSpec((1, *shape, 3), tf.float32, name="clip")
-    module = tf.Module()
-    # What the function uses; keras.export looks for it in every attribute of
-    # every layer, which takes longer than the rest.
-    module.weights = [weight.value for weight in model.variables]
-    module.call = deployment.make_function(model, clip)
-    with tempfile.TemporaryDirectory() as folder:
-        # The way through a SavedModel turns variables into constants.
-        with saved_model.writing():
-            tf.saved_model.save(module, folder, module.call)
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        if quantization is not None:
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        if quantization == "float16":
-            converter.target_spec.supported_types = [tf.float16]
-        try:
-            if quantization == "int8":
-                return _with_ranges(converter, representative)
-            return converter.convert()
-        except Exception as error:
-            # The converter has exceptions of several kinds, private ones too.
-            raise comparison.ExportError(
-                "Every layer must have a form of builtin operators. The "
-                f"converter says: {error}"
-            ) from error
-
-
-def _with_ranges(converter, clips):
-    """Converts with ranges of activations, and attention in float32."""
-    import tensorflow as tf
-
-    converter.representative_dataset = lambda: (
-        {"clip": clip[None]} for clip in clips
-    )
-    options = tf.lite.experimental.QuantizationDebugOptions(
-        denylisted_ops=KEPT_IN_FLOAT
-    )
-    debugger = tf.lite.experimental.QuantizationDebugger(
-        converter=converter,
-        debug_dataset=converter.representative_dataset,
-        debug_options=options,
-    )
-    options.denylisted_nodes = [_last_dense(debugger.calibrated_model)]
-    return debugger.get_nondebug_quantized_model()
-
-
-def _last_dense(content):
-    """Returns the name of what the last dense layer of a file gives."""
-    schema = _part("schema_py_generated")
-
-    graph = schema.Model.GetRootAs(content, 0)
-    dense = [
-        graph.OperatorCodes(i).BuiltinCode()
-        == schema.BuiltinOperator.FULLY_CONNECTED
-        for i in range(graph.OperatorCodesLength())
-    ]
-    subgraph = graph.Subgraphs(0)
-    for i in reversed(range(subgraph.OperatorsLength())):
-        operator = subgraph.Operators(i)
-        if dense[operator.OpcodeIndex()]:
-            return subgraph.Tensors(operator.Outputs(0)).Name().decode()
-    raise ValueError("The graph must have a dense layer before its logits.")
+    function = deployment.make_function(model, clip)
+    return litert_file.convert(model, function, quantization, representative)

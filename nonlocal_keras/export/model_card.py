@@ -9,6 +9,11 @@ from nonlocal_keras.analysis import macs
 from nonlocal_keras.export.parity import sizes_of_clips
 from nonlocal_keras.export.signatures import SIGNATURES
 
+_NO_RECORD = (
+    "The file of the model has no record, so that its source, the license of "
+    "its weights and its accuracy are not known here."
+)
+
 
 def make_model_card(model, name, labels):
     """Returns the card of a model that has no record.
@@ -33,27 +38,50 @@ def make_model_card(model, name, labels):
         "outputs": keras.activations.serialize(model.activation),
         "classes": card.tell_classes(labels),
     }
-    return (
-        f"{card.make_head(name, describe(), rows)}\n"
-        "The file of the model has no record, so that its source, the license "
-        "of its weights and its accuracy are not known here.\n"
-    )
+    return f"{card.make_head(name, describe(), rows)}\n{_NO_RECORD}\n"
 
 
-def add_signatures(text, signatures, lines):
+def make_detector_card(model, name, labels):
+    """Returns the card of a detector that has no record.
+
+    Args:
+        model: A `nonlocal_keras.models.MaskRCNN`.
+        name: String.
+        labels: Sequence of class names, the background first.
+
+    Returns:
+        String of Markdown.
+    """
+    config = model.get_config()
+    rows = {
+        "images": f"RGB of any size; the short side becomes "
+        f"{config['min_size']} pixels, the long one at most "
+        f"{config['max_size']}",
+        "detections": f"at most {config['detections_per_image']} of an image, "
+        f"of a probability above {config['score_threshold']}",
+        "parameters": f"{_parameters(model):,}",
+        "classes": card.tell_classes(labels),
+    }
+    head = card.make_head(name, model.describe(), rows)
+    return f"{head}\n{_NO_RECORD}\n"
+
+
+def add_signatures(text, signatures, lines, table=SIGNATURES):
     """Adds what a client calls, and how the comparison went.
 
     Args:
         text: String of Markdown, the card so far.
         signatures: Sequence of names of `export.signatures`.
         lines: Sequence of strings, the results of the comparison.
+        table: Dictionary from names to input, its description and outputs.
+            Defaults to `export.signatures.SIGNATURES`.
 
     Returns:
         String of Markdown.
     """
     rows = []
     for name in signatures:
-        key, holds, outputs = SIGNATURES[name]
+        key, holds, outputs = table[name]
         given = ", ".join(f"`{output}`" for output in outputs)
         rows.append(f"| `{name}` | `{key}`: {holds} | {given} |")
     rows, lines = "\n".join(rows), "\n".join(f"- {line}" for line in lines)

@@ -1,30 +1,32 @@
 """Writes a model for ONNX runtimes."""
 
-import json
-
 import numpy as np
 
-from nonlocal_keras import optional
 from nonlocal_keras.export import clip_shape
 from nonlocal_keras.export import deployment
+from nonlocal_keras.export import detector_files
+from nonlocal_keras.export import detectors
 from nonlocal_keras.export import labels as class_names
+from nonlocal_keras.export import onnx_file
 from nonlocal_keras.export import parity as comparison
 
-# What current runtimes read; ONNX Runtime since 1.14.
-OPSET = 18
 TOLERANCE = 1e-4
 CLIPS = 4
 AXES = ("batch", "frames", "height", "width", "channels")
 
 
-def to_onnx(model, path, clips=None, tolerance=TOLERANCE):
-    """Writes a classifier as one ONNX file, and compares the two.
+def to_onnx(model, path, clips=None, tolerance=None, images=None):
+    """Writes a classifier or detector as one ONNX file, and compares the two.
 
-    The file takes `clip`, float32 clips as the model takes them, and gives
-    `logits` and `probabilities`. The batch is free, and so are frames and size
-    where they are free in the model. Normalizations are folded into kernels,
-    and non-local blocks build their matrix. Class names and preprocessing
-    stand in the metadata of the file, as JSON.
+    The file of a classifier takes `clip`, float32 clips as the model takes
+    them, and gives `logits` and `probabilities`. The batch is free, and so are
+    frames and size where they are free in the model. Normalizations are folded
+    into kernels, and non-local blocks build their matrix. Class names and
+    preprocessing stand in the metadata of the file, as JSON.
+
+    That of a detector takes `images`, uint8 `(batch, height, width, 3)` of any
+    size, and gives what `nonlocal_keras.export.load_detector` returns, but for
+    masks of the size of the image.
 
     Example:
 
@@ -34,7 +36,8 @@ def to_onnx(model, path, clips=None, tolerance=TOLERANCE):
     parity: 4 clips, ... same best class in 100.0%
 
     Args:
-        model: A `nonlocal_keras.models.VideoClassifier` on a `VideoResNet`.
+        model: A `nonlocal_keras.models.VideoClassifier` on a `VideoResNet`,
+            or a `nonlocal_keras.models.MaskRCNN`.
         path: String or path of the file. One that is there is replaced when
             the new one has passed.
         clips: float32 array `(clips, frames, height, width, 3)` for the
@@ -42,7 +45,10 @@ def to_onnx(model, path, clips=None, tolerance=TOLERANCE):
             `None`, for 4 drawn ones, see
             `nonlocal_keras.export.sample_clips`.
         tolerance: Float, the most that logits may differ, as a part of the
-            largest one. Defaults to `1e-4`.
+            largest one; of a detector the most that a probability may.
+            Defaults to `None`, for 1e-4, of a detector 1e-3.
+        images: List of uint8 arrays `(height, width, 3)`, for the comparison
+            of a detector. Defaults to `None`, for images that are drawn.
 
     Returns:
         An `ExportedFile` with `path`, `size`, `operators` and `parity`.
@@ -55,7 +61,10 @@ def to_onnx(model, path, clips=None, tolerance=TOLERANCE):
         ImportError: If TensorFlow, `onnx`, `tf2onnx` or `onnxruntime` is not
             installed.
     """
-    onnx, tf2onnx = _libraries()
+    onnx, tf2onnx = onnx_file.libraries()
+    if detectors.is_detector(model, clips, images):
+        return detector_files.to_onnx(model, path, images, tolerance)
+    tolerance = TOLERANCE if tolerance is None else tolerance
     comparison.check_tolerance(tolerance)
     clip_shape.check_clips(model, clips)
     deployment.check_file(path)
@@ -68,17 +77,17 @@ def to_onnx(model, path, clips=None, tolerance=TOLERANCE):
         clips = comparison.sample_clips(model, CLIPS)
     expected = model.logits.predict(clips, batch_size=1, verbose=0)
     graph = _convert(tf2onnx, fast)
-    operators = _operators(graph)
+    operators = onnx_file.count_operators(graph)
     _name_axes(graph, model)
-    _add_metadata(onnx, graph, model)
+    told = {"labels": model.labels, "preprocessing": model.preprocessing}
+    onnx_file.add_metadata(onnx, graph, told)
     return deployment.write_compared(
         path,
         graph.SerializeToString(),
         operators,
-        runner,
-        expected,
-        clips,
-        tolerance,
+        lambda file: comparison.compare(
+            expected, runner(file), clips, tolerance
+        ),
     )
 
 
@@ -102,25 +111,13 @@ def runner(path, threads=None):
     Raises:
         ImportError: If `onnxruntime` is not installed.
     """
-    onnxruntime = optional.load("onnxruntime", "An ONNX file")
-    options = onnxruntime.SessionOptions()
-    if threads is not None:
-        options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(
-        str(path), options, providers=["CPUExecutionProvider"]
-    )
+    session = onnx_file.load(path, threads)
 
     def run(clips):
         (logits,) = session.run(["logits"], {"clip": np.asarray(clips)})
         return logits
 
     return run
-
-
-def _libraries():
-    names = ("tensorflow", "onnx", "tf2onnx", "onnxruntime")
-    _, onnx, tf2onnx, _ = (optional.load(name, "`to_onnx`") for name in names)
-    return onnx, tf2onnx
 
 
 def _convert(tf2onnx, model):
@@ -131,24 +128,9 @@ def _convert(tf2onnx, model):
     )
     function = deployment.make_function(model, clip)
     graph, _ = tf2onnx.convert.from_function(
-        function, input_signature=[clip], opset=OPSET
+        function, input_signature=[clip], opset=onnx_file.OPSET
     )
     return graph
-
-
-def _operators(graph):
-    """Counts the operators; those that ONNX does not define are refused."""
-    found, foreign = {}, []
-    for node in graph.graph.node:
-        found[node.op_type] = found.get(node.op_type, 0) + 1
-        if node.domain:
-            foreign.append(f"{node.op_type} at {node.name}")
-    if foreign:
-        raise comparison.ExportError(
-            "The model must consist of operators that ONNX defines. Received: "
-            + ", ".join(foreign)
-        )
-    return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
 def _name_axes(graph, model):
@@ -158,15 +140,3 @@ def _name_axes(graph, model):
         for name, axis in zip(AXES, value.type.tensor_type.shape.dim):
             if not axis.HasField("dim_value"):
                 axis.dim_param = name
-
-
-def _add_metadata(onnx, graph, model):
-    told = {"labels": model.labels, "preprocessing": model.preprocessing}
-    onnx.helper.set_model_props(
-        graph,
-        {
-            name: json.dumps(value)
-            for name, value in told.items()
-            if value is not None
-        },
-    )

@@ -67,20 +67,37 @@ def write(model, folder, labels, signatures):
         labels: Sequence of class names.
         signatures: Sequence of names of `export.signatures`.
     """
+    labels = class_names.check(labels, model.num_classes)
+    write_functions(
+        model,
+        folder,
+        labels,
+        lambda: serving_signatures.make(model, labels, signatures),
+    )
+
+
+def write_functions(model, folder, labels, make):
+    """Writes a SavedModel of some functions, and its labels.
+
+    Args:
+        model: A `keras.Model`, whose weights the functions use.
+        folder: `pathlib.Path`.
+        labels: Sequence of class names.
+        make: Function that returns a dictionary of name to concrete function.
+    """
     if keras.backend.backend() != "tensorflow":
         raise ExportError(
             "A SavedModel is written by the TensorFlow backend. Set "
             "KERAS_BACKEND=tensorflow; a .keras file of any backend loads "
             f"there. Received: the backend {keras.backend.backend()!r}"
         )
-    labels = class_names.check(labels, model.num_classes)
     import tensorflow as tf
 
     module = tf.Module()
     # What the functions use; keras.export writes every weight twice.
     module.weights = [weight.value for weight in model.variables]
     try:
-        made = serving_signatures.make(model, labels, signatures)
+        made = make()
     except ExportError:
         raise
     except Exception as error:

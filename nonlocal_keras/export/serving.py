@@ -9,6 +9,8 @@ from nonlocal_keras import optional
 from nonlocal_keras.analysis import macs
 from nonlocal_keras.data import longrange
 from nonlocal_keras.export import clip_shape
+from nonlocal_keras.export import detector_serving
+from nonlocal_keras.export import detectors
 from nonlocal_keras.export import labels as class_names
 from nonlocal_keras.export import model_card
 from nonlocal_keras.export import saved_model
@@ -35,21 +37,22 @@ def to_serving(
     labels=None,
     version=1,
     name=None,
-    signatures=tuple(SIGNATURES),
+    signatures=None,
     clips=None,
     warmup=True,
     card=None,
     tolerance=None,
     say=logging.info,
+    images=None,
 ):
-    """Exports a classifier for TensorFlow Serving and compares it.
+    """Exports a classifier or detector for TensorFlow Serving and compares it.
 
     It writes `directory/name/version/` with a SavedModel, `assets/labels.txt`,
     requests that Serving runs before it answers
     (`assets.extra/tf_serving_warmup_requests`) and `card.md`. Then it loads
-    what it wrote, runs it on clips and says how far its logits are from
-    those of the model. The folder gets its name when all of this is done, so
-    a server that watches it never sees a part. The signatures are in
+    what it wrote, runs it on clips or images and says how far its answers are
+    from those of the model. The folder gets its name when all of this is done,
+    so a server that watches it never sees a part. The signatures are in
     docs/serving.md.
 
     Example:
@@ -64,7 +67,7 @@ def to_serving(
     TensorShape([1, 2])
 
     Args:
-        model: A `nonlocal_keras.models.VideoClassifier`.
+        model: A `nonlocal_keras.models.VideoClassifier` or `MaskRCNN`.
         directory: String or path, the folder of all models of a server.
         labels: Sequence of class names. Defaults to `None`, for
             `model.labels`, or, where that is `None` as well, "class 0" and so
@@ -74,7 +77,8 @@ def to_serving(
         name: String, the name by which clients call the model. Defaults to
             `None`, for `model.name`.
         signatures: Sequence of names out of `serving_default`, `features`,
-            `video`, `video_features` and `jpeg`. Defaults to all of them.
+            `video`, `video_features` and `jpeg`; of a detector out of
+            `serving_default` and `encoded`. Defaults to `None`, all of them.
         clips: float32 array `(clips, frames, height, width, 3)`, real clips
             for the comparison. Defaults to `None`, for clips that are drawn.
         warmup: Boolean, whether to write requests for the warm-up. They need
@@ -82,11 +86,14 @@ def to_serving(
         card: String of Markdown, the card of the model. Defaults to `None`,
             for one of what the model itself tells.
         tolerance: Float, the most that a logit may differ, as a part of the
-            largest logit. Defaults to `None`, for 1e-4, or 0.05 for a model
-            that computes in 16 bits.
+            largest logit; of a detector the most that a probability may.
+            Defaults to `None`, for 1e-4, of a detector 1e-3, or 0.05 for a
+            model that computes in 16 bits.
         say: Function of a String, called with one line for each signature
             that was compared; `print` shows them. The card has them, too.
             Defaults to the log of absl.
+        images: List of uint8 arrays `(height, width, 3)`, for the comparison
+            of a detector. Defaults to `None`, for images that are drawn.
 
     Returns:
         String, the path of the version.
@@ -99,9 +106,25 @@ def to_serving(
         ImportError: If TensorFlow is not installed.
     """
     optional.load("tensorflow", "`to_serving`")
+    if detectors.is_detector(model, clips, images):
+        return detector_serving.to_serving(
+            model,
+            directory,
+            labels,
+            version,
+            name,
+            signatures,
+            images,
+            warmup,
+            card,
+            tolerance,
+            say,
+        )
+    signatures = tuple(SIGNATURES) if signatures is None else signatures
     if not isinstance(model, VideoClassifier):
         raise ExportError(
-            "`model` must be a VideoClassifier; put a backbone into one. "
+            "`model` must be a VideoClassifier or a MaskRCNN; put a backbone "
+            "into one. "
             f"Received: {type(model).__name__}"
         )
     if warmup:

@@ -36,6 +36,25 @@ def write(model, folder, name, signatures):
         name: String, the name of the model at the server.
         signatures: Sequence of names of `export.signatures`.
     """
+    write_requests(
+        folder,
+        name,
+        {
+            signature: (SIGNATURES[signature][0], _tensor(model, signature))
+            for signature in signatures
+        },
+    )
+
+
+def write_requests(folder, name, requests):
+    """Writes one request for each signature.
+
+    Args:
+        folder: `pathlib.Path` of the SavedModel.
+        name: String, the name of the model at the server.
+        requests: Dictionary from the name of a signature to the name of its
+            input and a `TensorProto`.
+    """
     import tensorflow as tf
     from tensorflow_serving.apis import model_pb2
     from tensorflow_serving.apis import predict_pb2
@@ -44,12 +63,12 @@ def write(model, folder, name, signatures):
     file = folder / FILE
     file.parent.mkdir()
     with tf.io.TFRecordWriter(str(file)) as records:
-        for signature in signatures:
+        for signature, (key, tensor) in requests.items():
             request = predict_pb2.PredictRequest(
                 model_spec=model_pb2.ModelSpec(
                     name=name, signature_name=signature
                 ),
-                inputs={SIGNATURES[signature][0]: _tensor(model, signature)},
+                inputs={key: tensor},
             )
             log = prediction_log_pb2.PredictionLog(
                 predict_log=prediction_log_pb2.PredictLog(request=request)

@@ -8,12 +8,15 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
+from nonlocal_keras import model_file
 from nonlocal_keras import models
 from nonlocal_keras import partial
 from nonlocal_keras.cli.main import main
 from nonlocal_keras.export import litert
 from nonlocal_keras.export import onnx
+from tests.support import detectors
 from tests.support import served
 from tests.support import small
 from tests.support import videos
@@ -343,3 +346,59 @@ def test_another_backend_is_told_to_change(out, file):
     assert done.returncode == 1
     assert "Set KERAS_BACKEND=tensorflow" in done.stderr
     assert not out.exists()
+
+
+# === Detectors ===
+
+
+@pytest.fixture(scope="module")
+def detector(tmp_path_factory):
+    path = tmp_path_factory.mktemp("models") / "detector.keras"
+    detectors.small(masks=False, num_keypoints=None).save(path)
+    return path
+
+
+@pytest.fixture
+def photo(tmp_path):
+    path = tmp_path / "photo.png"
+    Image.fromarray(detectors.images((50, 80))[0]).save(path)
+    return path
+
+
+@pytest.mark.slow
+def test_a_detector_is_exported_and_compared_on_images(
+    capsys, detector, photo, tmp_path
+):
+    path, labels = tmp_path / "d.tflite", tmp_path / "labels.txt"
+    labels.write_text("background\ncat\ndog\n")
+    flags = ("--to", "litert", "--images", photo, "--labels", labels)
+    status, text, err = run(capsys, detector, path, *flags)
+    assert status == 0, err
+    assert "parity: 1 images" in text and f"wrote {path}" in text
+    assert (tmp_path / "d.labels.txt").read_text() == labels.read_text()
+
+
+@pytest.mark.parametrize(
+    "flags, words",
+    [
+        (("--to", "litert"), "`shape` must give the height and width"),
+        (("--to", "litert", "--quantization", "int8"), "`quantization` is for"),
+        (("--to", "serving", "--optimize"), "`optimize` is for classifiers"),
+        (("--to", "onnx", "--clips", "clip.mp4"), "`clips` is for classifiers"),
+        (("--to", "onnx", "--images", "gone.png"), "`--images` must be images"),
+        (
+            ("--to", "serving", "--signatures", "serving_default", "jpeg"),
+            "`signatures` of a detector must be out of",
+        ),
+    ],
+)
+def test_what_is_not_for_a_detector_is_refused(
+    capsys, detector, tmp_path, monkeypatch, flags, words
+):
+    model = detectors.small(masks=False, num_keypoints=None)
+    monkeypatch.setattr(model_file, "read", lambda *unused: model)
+    endings = {"litert": "m.tflite", "onnx": "m.onnx", "serving": "m"}
+    path = tmp_path / endings[flags[1]]
+    status, _, err = run(capsys, detector, path, *flags)
+    assert status == 1 and words in err
+    assert not list(tmp_path.iterdir())
