@@ -101,7 +101,7 @@ def _detector(arguments):
     if model_file.is_file_name(arguments.model):
         flags.refuse_for_file(fetching, arguments.model)
         model = model_file.read(arguments.model, "--model")
-    elif zoo.info(arguments.model, arguments.cache_dir).task == names.TASK:
+    elif zoo.info(arguments.model, arguments.cache_dir).task == names.VIDEOS:
         # Not worth a download.
         model = None
     else:

@@ -202,7 +202,8 @@ def _load(arguments):
 
     text = arguments.model
     if not model_file.is_file_name(text):
-        record = names.find_classifier(text, arguments.cache_dir)
+        tasks = names.VIDEOS, names.IMAGES
+        record = names.find_record(text, arguments.cache_dir, *tasks)
         model = zoo.load(text, **flags.read_fetching(arguments))
         return model, record.name, zoo.card(text, arguments.cache_dir)
     return (

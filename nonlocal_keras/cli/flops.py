@@ -90,7 +90,7 @@ def _model(name, arguments):
                 f"`--{flag}` is for names that are built and would change "
                 f"nothing for {name}, which is one of the zoo. Leave it out."
             )
-    record = names.find_classifier(name, None)
+    record = names.find_record(name, None, names.VIDEOS)
     # The cost is that of the architecture: no weights are fetched.
     model = zoo.load(name, weights=False)
     return model, tasks.find(record.task).input_shape(record)

@@ -1,15 +1,15 @@
-"""Names of the zoo, as commands on videos take them."""
+"""Names of the zoo, as commands take them."""
 
-# Of what `predict`, `export` and `flops` take.
-TASK = "video_classification"
+VIDEOS, IMAGES = "video_classification", "object_detection"
 
 
-def find_classifier(name, cache_dir):
-    """Returns the record of a classifier of videos.
+def find_record(name, cache_dir, *tasks):
+    """Returns the record of a model that a command can take.
 
     Args:
         name: String, of the zoo.
         cache_dir: As for `zoo.load`.
+        *tasks: Strings, the tasks of models that the command takes.
 
     Returns:
         A `zoo.Record`.
@@ -20,9 +20,9 @@ def find_classifier(name, cache_dir):
     import zoo
 
     record = zoo.info(name, cache_dir)
-    if record.task != TASK:
+    if record.task not in tasks:
         raise ValueError(
-            f"The model must be of the task {TASK!r}. Received: {name}, which "
-            f"is of {record.task!r}"
+            f"The model must be of the task {' or '.join(map(repr, tasks))}. "
+            f"Received: {name}, which is of {record.task!r}"
         )
     return record

@@ -13,7 +13,7 @@ BAR = 30
 MOST_PRINTED = 5
 MOST_CLASSES = 1_000_000
 # Flags that would change nothing for the other kind of models.
-FOR_VIDEOS = ("views", "top", "weights")
+FOR_VIDEOS = ("views", "top")
 FOR_IMAGES = ("output", "threshold")
 
 
@@ -29,14 +29,14 @@ def add_parser(commands):
     parser.set_defaults(run=run)
     parser.add_argument("files", nargs="+", metavar="VIDEO_OR_IMAGE")
     flags.add_model(parser)
+    parser.add_argument(
+        "--weights", metavar="FILE", help="the published file, if it is here"
+    )
     _add_video_flags(parser.add_argument_group("for videos"))
     _add_image_flags(parser.add_argument_group("for images"))
 
 
 def _add_video_flags(parser):
-    parser.add_argument(
-        "--weights", metavar="FILE", help="the published file, if it is here"
-    )
     parser.add_argument(
         "--views",
         choices=("1", "all"),
@@ -139,7 +139,8 @@ def _predictor(arguments):
     from nonlocal_keras import model_file
 
     if not model_file.is_file_name(arguments.model):
-        record = names.find_classifier(arguments.model, arguments.cache_dir)
+        tasks = names.VIDEOS, names.IMAGES
+        record = names.find_record(arguments.model, arguments.cache_dir, *tasks)
         model = zoo.load(
             arguments.model,
             weights=arguments.weights or True,

@@ -197,7 +197,8 @@ def _model(arguments):
         random = {"random_weights": arguments.random_weights}
         flags.refuse_for_file({**fetching, **random}, arguments.model)
         return model_file.read(arguments.model, "--model")
-    names.find_classifier(arguments.model, arguments.cache_dir)
+    tasks = names.VIDEOS, names.IMAGES
+    names.find_record(arguments.model, arguments.cache_dir, *tasks)
     weights = not arguments.random_weights
     return zoo.load(arguments.model, weights=weights, **fetching)
 

@@ -1,0 +1,84 @@
+"""Trained detectors in the zoo of the user: their record, and the proof."""
+
+import numpy as np
+
+import zoo
+from nonlocal_keras.training.detection.detector import build_model
+from zoo.tasks.object_detection import measures
+
+# Most that a probability or a pixel may differ in the model that the zoo loads.
+TOLERANCE = 1e-4
+
+
+def register(recipe, model, row, test, command):
+    """Puts a trained detector into the zoo of the user and loads it by name.
+
+    Args:
+        recipe: A
+            `nonlocal_keras.training.detection.recipes.DetectionRecipe`.
+        model: The trained `nonlocal_keras.models.MaskRCNN`.
+        row: The `nonlocal_keras.training.detection.row.Row` of the model.
+        test: The `nonlocal_keras.training.detection.inputs.Split` of its
+            test.
+        command: String, the command that trains it.
+
+    Returns:
+        The `zoo.Record` as written.
+
+    Raises:
+        RuntimeError: If the model that the zoo loads predicts otherwise.
+    """
+    # Synchronized statistics and regularizers are for training.
+    single = build_model(recipe, row.model, test.dataset, model.labels)
+    single.set_weights(model.get_weights())
+    record = zoo.register(single, make_record(recipe, row, model, command))
+    loaded = zoo.load(record.name)
+    _, pixels = next(test.dataset.readable())
+    found, expected = (m.predict([pixels]) for m in (loaded, model))
+    difference = max(
+        float(np.abs(found[key] - expected[key]).max())
+        for key in ("boxes", "confidence")
+    )
+    if difference > TOLERANCE:
+        raise RuntimeError(
+            f"The model loaded as {record.name!r} predicts differently: the "
+            f"largest difference is {difference}"
+        )
+    return record
+
+
+def make_record(recipe, row, model, command):
+    """Returns the record of a trained detector.
+
+    Args:
+        recipe: A
+            `nonlocal_keras.training.detection.recipes.DetectionRecipe`.
+        row: The `nonlocal_keras.training.detection.row.Row` of the model.
+        model: The `nonlocal_keras.models.MaskRCNN`.
+        command: String, the command that trains it.
+
+    Returns:
+        Dictionary of the fields that `zoo.register` takes.
+    """
+    config = model.get_config()
+    sizes = {key: config[key] for key in ("min_size", "max_size")}
+    pixels = {key: list(config[key]) for key in ("mean", "std")}
+    return {
+        "name": f"{row.model}_{recipe.dataset}.local",
+        "task": "object_detection",
+        "description": row.description,
+        "source": "trained by train.py of nonlocal-keras",
+        "license": "Apache-2.0",
+        "parameters": row.parameters,
+        "macs": row.macs,
+        "input": {**sizes, "channels": "RGB", **pixels},
+        "views": {},
+        "labels": model.labels,
+        "metrics": {
+            "dataset": recipe.dataset,
+            **measures(row),
+            "images": row.images,
+            "protocol": row.protocol,
+            "command": command,
+        },
+    }
