@@ -152,7 +152,6 @@ def run(progress):
 
 def compare(recipe, model_dir):
     """Trains and tests the models of a recipe; registers the best."""
-    import zoo
     from nonlocal_keras.training import experiments
     from nonlocal_keras.training import report
     from nonlocal_keras.training import strategies
@@ -192,7 +191,7 @@ def compare(recipe, model_dir):
     record = job.register(
         recipe, trained[best.model], best, test, typed_command()
     )
-    print(f"saved as {zoo.path(record.name)}")
+    print(f"saved as {record.name}")
     print(f'zoo.load("{record.name}") predicts the same')
 
 

@@ -169,7 +169,7 @@ from absl.testing import flagsaver
 for line in sys.argv[1:]:
     with flagsaver.flagsaver():
         flags.FLAGS(shlex.split(line)[1:])
-        print(train.read_experiment().models)
+        print(train.read_recipe().models)
 """
     done = subprocess.run(
         [sys.executable, "-c", check, *lines],

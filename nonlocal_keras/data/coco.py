@@ -112,6 +112,8 @@ class CocoDataset:
         keypoint_labels: Tuple of integers, the classes that have joints.
         faults: A `nonlocal_keras.data.faults.Faults`, what was wrong with the
             file and, as far as they were read, with the images.
+        skipped: Dictionary of the ids of images that could not be read, as far
+            as it was tried, to the reasons.
     """
 
     images: list
@@ -120,6 +122,7 @@ class CocoDataset:
     keypoint_names: tuple
     keypoint_labels: tuple
     faults: Faults
+    skipped: dict = dataclasses.field(default_factory=dict)
 
     @property
     def has_masks(self):
@@ -140,7 +143,11 @@ class CocoDataset:
             try:
                 pixels = read_pixels(image)
             except image_file.ImageError as error:
-                self.faults.add("image cannot be used", "image skipped", error)
+                # A data set is read more than once.
+                if image.id not in self.skipped:
+                    self.skipped[image.id] = str(error)
+                    what = "image cannot be used"
+                    self.faults.add(what, "image skipped", error)
             else:
                 yield image, pixels
 

@@ -70,7 +70,7 @@ class DetectionReader:
         self.dataset, self.seed = dataset, seed
         self.spec = spec = spec or DetectionSpec()
         detection_checks.require_targets(dataset, spec)
-        self._labels, self.class_names = _name_labels(dataset, labels)
+        self._labels, self.class_names = name_labels(dataset, labels)
         self._mirrored = None
         if spec.keypoints and spec.flip:
             self._mirrored = joint_pairs.mirrored_order(dataset.keypoint_names)
@@ -236,8 +236,21 @@ class DetectionReader:
             return None
 
 
-def _name_labels(dataset, labels):
-    """Returns the label of the model by that of the data set, and names."""
+def name_labels(dataset, labels):
+    """Names the labels of a detector of a data set.
+
+    Args:
+        dataset: A `nonlocal_keras.data.coco.CocoDataset`.
+        labels: String, see `DetectionReader`.
+
+    Returns:
+        Tuple of an int32 array, the label of the detector by that of the data
+        set, and a tuple of names by the labels of the detector, the
+        background first.
+
+    Raises:
+        ValueError: If `labels` is outside its rule.
+    """
     if labels == "class":
         numbers = range(1, len(dataset.class_names) + 1)
     elif labels == "category_id":

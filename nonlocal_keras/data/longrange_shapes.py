@@ -53,14 +53,14 @@ def render(root, sizes=None, workers=None):
     ...     "data/shapes", {"train": 4, "val": 2, "test": 2}, workers=1
     ... )
     >>> dataset = nonlocal_keras.data.read_coco(
-    ...     "data/shapes/annotations/val.json", "data/shapes/val"
+    ...     "data/shapes/annotations/instances_val.json", "data/shapes/val"
     ... )
     >>> len(dataset.images), dataset.keypoint_names
     (2, ('tip', 'right_corner', 'left_corner'))
 
     Args:
         root: String or path: images go to `root/{split}`, annotations to
-            `root/annotations/{split}.json`.
+            `root/annotations/instances_{split}.json`.
         sizes: Dictionary with the numbers of `"train"`, `"val"` and `"test"`
             images. `None` for 2000, 200 and 500. Defaults to `None`.
         workers: Integer, number of processes. `None` for all processors.
@@ -95,7 +95,7 @@ def render(root, sizes=None, workers=None):
     found = iter(rendered_folder.run(_render_one, jobs, workers))
     for split, number in sizes.items():
         content = _annotations(itertools.islice(found, number))
-        path = root / _ANNOTATIONS / f"{split}.json"
+        path = root / _ANNOTATIONS / f"instances_{split}.json"
         partial.write_text(path, json.dumps(content))
     rendered_folder.end(root)
 

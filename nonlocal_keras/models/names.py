@@ -12,8 +12,9 @@ def from_name(name, family=None, **overrides):
     A video backbone is `[nl_|nl1_|nl10_]{c2d|i3d|i3d_3x3x3}_{tiny|r50|r101}`:
     without `nl` no non-local block, with `nl` five, else that many. The tiny
     one is a ResNet-14 with one block after res3 and one after res4. A
-    detector is `[nl_]{faster|mask|keypoint}_rcnn_{r50|r101|x101|x152}_fpn`:
-    with `nl` one block in res4, and four in the head of keypoints.
+    detector is `[nl_]{faster|mask|keypoint}_rcnn_{tiny|r50|r101|x101|x152}_fpn`
+    with one block in res4, and four in the head of keypoints, which `nl4` has
+    alone.
 
     Example:
 

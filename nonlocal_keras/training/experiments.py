@@ -3,9 +3,10 @@
 import difflib
 import importlib
 
+from nonlocal_keras.training.detection import recipes as detection_recipes
 from nonlocal_keras.training.video import recipes as video_recipes
 
-EXPERIMENTS = {**video_recipes.RECIPES}
+EXPERIMENTS = {**video_recipes.RECIPES, **detection_recipes.RECIPES}
 
 
 def get_experiment(name):

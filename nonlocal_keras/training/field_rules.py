@@ -61,6 +61,20 @@ RULES = {
     "stride": _POSITIVE,
     "size": _POSITIVE,
     "short_side": (_is_range, "two whole numbers (low, high), low <= high"),
+    "short_sides": (
+        lambda value: value and all(map(_is_integer(1), value)),
+        "positive whole numbers, such as (640, 800)",
+    ),
+    "min_size": _POSITIVE,
+    "max_size": _POSITIVE,
+    "labels": (
+        lambda value: value in ("class", "category_id"),
+        "class or category_id",
+    ),
+    "normalization": (
+        lambda value: value in ("frozen", "batch"),
+        "frozen or batch",
+    ),
     "mean": (_are_numbers, "three numbers"),
     "std": (
         lambda value: _are_numbers(value) and min(value) > 0,

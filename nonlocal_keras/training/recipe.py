@@ -18,13 +18,15 @@ class Recipe:
         dataset: String, name of the data set in reports and in the zoo.
         steps: Integer, number of updates.
         batch_size: Integer, examples per update over all replicas.
-        optimizer: String, `"adamw"` or `"sgd"` (momentum 0.9).
+        optimizer: String, `"adamw"`, or with a momentum of 0.9 `"sgd"`, in
+            Nesterov's form, or `"momentum"`, in the plain one. Defaults to
+            `"sgd"`.
         learning_rate: Float, the highest.
         schedule: String `"cosine"`, or Tuple of the fractions of `steps`
             after which the rate falls to a tenth.
         warmup_steps: Integer, steps of linear growth of the rate. Defaults to
             `0`.
-        weight_decay: Float, on kernels; decoupled for AdamW, L2 for SGD.
+        weight_decay: Float, on kernels; decoupled for AdamW, L2 else.
             Defaults to `1e-4`.
         seed: Integer, of weights and of all that is drawn. Defaults to `1`.
         epochs: Integer, number of parts of the run; after each of them the

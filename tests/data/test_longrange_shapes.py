@@ -147,7 +147,7 @@ def test_joints_are_the_tip_and_the_corners_beside_it(drawn):
 
 def test_files_say_what_was_drawn(rendered):
     for split, number in SIZES.items():
-        path = rendered / "annotations" / f"{split}.json"
+        path = rendered / "annotations" / f"instances_{split}.json"
         dataset = data.read_coco(path, rendered / split)
         assert not dataset.faults and len(dataset.images) == number
         assert dataset.class_names == shape_images.CLASSES
@@ -169,7 +169,9 @@ def test_files_say_what_was_drawn(rendered):
 
 
 def test_annotations_are_of_coco(rendered):
-    content = json.loads((rendered / "annotations" / "val.json").read_text())
+    content = json.loads(
+        (rendered / "annotations" / "instances_val.json").read_text()
+    )
     for entry in content["annotations"]:
         code = second_opinion.frPyObjects(entry["segmentation"], 96, 192)
         assert second_opinion.area(code) == entry["area"]

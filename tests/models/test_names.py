@@ -50,7 +50,8 @@ def test_every_name_has_a_depth():
         size: 3 * sum(options["stage_blocks"]) + 2
         for size, options in variants.BACKBONES.items()
     }
-    assert depths == {"r50": 50, "r101": 101, "x101": 101, "x152": 152}
+    published = {"r50": 50, "r101": 101, "x101": 101, "x152": 152}
+    assert depths == {**published, "tiny": 14}
 
 
 @pytest.mark.parametrize("name", ["nl5_mask_rcnn_r50_fpn", "mask_rcnn_r18_fpn"])

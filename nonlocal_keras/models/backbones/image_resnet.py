@@ -15,6 +15,7 @@ from nonlocal_keras.models.backbones.placement import STAGES
 
 NORMALIZATIONS = ("frozen", "batch")
 STRIDED = ("3x3", "1x1")
+# Of every published one.
 STEM_WIDTH = 64
 
 
@@ -44,6 +45,8 @@ class ImageResNet(keras.Model):
         groups: Integer, groups of the 3x3 convolutions. Defaults to `1`.
         width_per_group: Integer, channels of each group in res2; later stages
             double it. Defaults to `64`. A ResNeXt 32x8d has 32 groups of 8.
+        stem_width: Integer, channels of the first convolution; res2 has four
+            times as many, and later stages double them. Defaults to `64`.
         strided: String, the convolution of a block that has the stride:
             `"3x3"`, or `"1x1"` for the first one, as in Caffe. Defaults to
             `"3x3"`.
@@ -101,6 +104,7 @@ class ImageResNet(keras.Model):
         stage_blocks=(3, 4, 6, 3),
         groups=1,
         width_per_group=64,
+        stem_width=STEM_WIDTH,
         strided="3x3",
         non_local=None,
         non_local_options=None,
@@ -123,6 +127,7 @@ class ImageResNet(keras.Model):
                 "stage_blocks": stage_blocks,
                 "groups": groups,
                 "width_per_group": width_per_group,
+                "stem_width": stem_width,
                 "strided": strided,
                 "non_local": non_local,
                 "non_local_options": non_local_options,
@@ -190,7 +195,7 @@ def _standardize(config):
     arguments.check_choice(
         "normalization", config["normalization"], NORMALIZATIONS
     )
-    for name in ("groups", "width_per_group"):
+    for name in ("groups", "width_per_group", "stem_width"):
         arguments.check_positive_int(name, config[name])
     shape = tuple(config["input_shape"])
     if len(shape) != 3 or shape[-1] is None:
@@ -249,7 +254,7 @@ class _Layers:
         self.map = {"data_format": "channels_last", **self.common}
 
     def __call__(self, x):
-        x = self._conv(x, STEM_WIDTH, 7, 2, "conv1")
+        x = self._conv(x, self.config["stem_width"], 7, 2, "conv1")
         # What went through a ReLU is not below the zeros of the padding.
         x = layers.ZeroPadding2D(1, name="pool1_pad", **self.map)(x)
         x = layers.MaxPooling2D(3, 2, name="pool1", **self.map)(x)
@@ -267,7 +272,7 @@ class _Layers:
         config, position = self.config, STAGES.index(stage)
         name = f"{stage}_{index}"
         width = config["groups"] * config["width_per_group"] * 2**position
-        filters = 4 * STEM_WIDTH * 2**position
+        filters = 4 * config["stem_width"] * 2**position
         stride = 2 if index == 0 and position > 0 else 1
         first, second = (
             (stride, 1) if config["strided"] == "1x1" else (1, stride)

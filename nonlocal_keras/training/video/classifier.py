@@ -1,8 +1,7 @@
 """The classifier that a recipe trains."""
 
-import keras
-
 from nonlocal_keras import models
+from nonlocal_keras.training import optimizers
 
 
 def build_model(recipe, name, classes, synchronized=False):
@@ -19,15 +18,12 @@ def build_model(recipe, name, classes, synchronized=False):
         A `nonlocal_keras.models.VideoClassifier`.
     """
     spec = recipe.clip_spec
-    l2 = None
-    if recipe.optimizer == "sgd" and recipe.weight_decay:
-        l2 = keras.regularizers.L2(recipe.weight_decay / 2)
     backbone = models.from_name(
         name,
         family=recipe.family,
         input_shape=(spec.frames, spec.size, spec.size, 3),
         synchronized=synchronized,
-        kernel_regularizer=l2,
+        kernel_regularizer=optimizers.make_l2(recipe),
     )
     return models.VideoClassifier(
         backbone, classes, dropout=recipe.dropout, name=name
