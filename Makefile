@@ -9,17 +9,17 @@ PEERS = build/benchmarks/torch
 # The oldest TensorFlow that setup.cfg promises.
 OLDEST = tensorflow==2.16.*
 
-.PHONY: train test test-all test-torch test-oldest zoo parity bench lint format clean
+.PHONY: train test test-all test-torch test-oldest test-tfm zoo parity bench lint format clean
 
 train: .venv/.base
 	$(BIN)/python train.py
 
 test: .venv/.test
-	$(BIN)/python -m pytest -m "not slow" -n 2
+	$(BIN)/python -m pytest -m "not slow and not model_garden" -n 2
 	KERAS_BACKEND=jax $(BIN)/python -m pytest -m "any_backend and not slow" -n 2
 
 test-all: .venv/.test
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -m "not model_garden" -n 2
 	KERAS_BACKEND=jax $(BIN)/python -m pytest -m any_backend -n 2
 
 # PyTorch is a large download, so it has an environment of its own.
@@ -29,6 +29,10 @@ test-torch: .venv-torch/.test
 # The fast suite on the oldest TensorFlow, in an environment of its own.
 test-oldest: .venv-oldest/.test
 	.venv-oldest/bin/python -m pytest -m "not slow" -n 2
+
+# Model Garden takes one minor version of TensorFlow, and is a large download.
+test-tfm: .venv-tfm/.test
+	.venv-tfm/bin/python -m pytest -m model_garden tests/integrations
 
 # Trains the models that ship with the package, and puts them into it.
 zoo: .venv/.base
@@ -57,7 +61,7 @@ format: .venv/.test
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv .venv-torch .venv-oldest build *.egg-info .pytest_cache .ruff_cache
+	rm -rf .venv .venv-torch .venv-oldest .venv-tfm build *.egg-info .pytest_cache .ruff_cache
 
 .venv/.base: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -76,6 +80,11 @@ clean:
 .venv-oldest/.test: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv-oldest
 	.venv-oldest/bin/python -m pip install --quiet --editable ".[test]" "$(OLDEST)"
+	touch $@
+
+.venv-tfm/.test: setup.cfg pyproject.toml
+	$(PYTHON) -m venv .venv-tfm
+	.venv-tfm/bin/python -m pip install --quiet --editable ".[coco,tfm]" pytest
 	touch $@
 
 .venv/.bench: .venv/.base

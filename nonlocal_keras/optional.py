@@ -11,6 +11,8 @@ INSTALL = {
     "tf2onnx": "pip install 'nonlocal-keras[onnx]'",
     "matplotlib": "pip install 'nonlocal-keras[visualize]'",
     "PIL": "pip install 'nonlocal-keras[visualize]'",
+    "official": "pip install 'nonlocal-keras[tfm]'",
+    "tf_keras": "pip install 'nonlocal-keras[tfm]'",
     "faster_coco_eval": "pip install 'nonlocal-keras[coco]'",
 }
 

@@ -31,7 +31,15 @@ def check_positive_int(name, value):
 
 
 def check_floats(layer, inputs):
-    """Raises unless the numbers of a layer's input are floats."""
+    """Raises unless a layer's input are floats, and tensors of Keras 3."""
+    if type(inputs).__module__.startswith("tf_keras."):
+        raise ValueError(
+            f"`inputs` of {type(layer).__name__} must be tensors of Keras 3: "
+            "a model of tf_keras, which is Keras 2, would not find the weights "
+            "of this layer and never train them. Build the model by `keras`, "
+            "or take nonlocal_keras.integrations.model_garden."
+            f"TfKerasNonLocal2D. Received: {type(inputs)}"
+        )
     dtype = keras.backend.standardize_dtype(inputs.dtype)
     if not keras.backend.is_float_dtype(dtype):
         raise ValueError(

@@ -1,0 +1,1 @@
+"""Non-local blocks inside the models of other libraries."""
