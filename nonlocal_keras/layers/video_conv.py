@@ -222,6 +222,8 @@ class VideoMaxPool3D(keras.layers.Layer):
 
     def call(self, inputs):
         arguments.check_floats(self, inputs)
+        # A window that is too large is told by some kernels in their words.
+        self.compute_output_shape(inputs.shape)
         x = folding.pad(inputs, self.padding, value=-float("inf"))
         if _resolve(self.implementation) == "2d":
             return folding.max_pool(x, self.pool_size, self.strides)

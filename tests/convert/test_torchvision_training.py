@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nonlocal_keras import convert
-from nonlocal_keras.convert import name_maps
+from nonlocal_keras.convert import detector_name_maps
 from tests.support import checkpoint_writers
 from tests.support import drawn_weights
 from tests.support import paths
@@ -30,7 +30,7 @@ LOSSES = {
     "mask_loss": "loss_mask",
     "keypoint_loss": "loss_keypoint",
 }
-NAMES = name_maps.TORCHVISION_DETECTOR
+NAMES = detector_name_maps.TORCHVISION
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,14 @@ RECORDS = sorted((pathlib.Path(zoo.__file__).parent / "records").glob("*.json"))
 
 
 def test_the_input_of_every_record_is_the_serial_form_and_the_channels():
-    assert RECORDS
-    for path in RECORDS:
-        stated = json.loads(path.read_text())["input"]
+    records = [(path, json.loads(path.read_text())) for path in RECORDS]
+    videos = [
+        (path, record["input"])
+        for path, record in records
+        if record.get("task", "video_classification") == "video_classification"
+    ]
+    assert videos
+    for path, stated in videos:
         assert stated.pop("channels") == "RGB"
         config = data.ClipSpec.from_config(stated).to_config()
         assert json.dumps(config) == json.dumps(stated), path.name
