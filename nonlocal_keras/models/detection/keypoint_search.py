@@ -44,8 +44,9 @@ def find_keypoints(maps, boxes, longest):
     def tile(_, tensors):
         return (), _of_image(*tensors, longest)
 
+    tensors = tuple(map(ops.convert_to_tensor, (maps, boxes)))
     # An image at a time, since the grids of 100 boxes take 100 MB.
-    return over_tiles(tile, (), (maps, boxes), outputs=2)[1]
+    return over_tiles(tile, (), tensors, outputs=2)[1]
 
 
 def _of_image(maps, boxes, longest):
