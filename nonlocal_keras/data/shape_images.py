@@ -43,7 +43,7 @@ _RADII = {
     "triangle": (11, 16),
     "arrow": (11, 16),
     "kite": (12, 16),
-    "lamp": (7, 9),
+    "lamp": (17, 21),
 }
 # Points per pixel and axis by which edges are smoothed.
 _SAMPLES = 4
@@ -102,7 +102,7 @@ def draw_image(seed, light=None):
     mirrored = bool(rng.integers(2))
     for kind, number in (
         ("lamp", 1),
-        ("kite", rng.integers(1, 3)),
+        ("kite", rng.integers(2, 5)),
         ("triangle", rng.integers(2)),
         ("arrow", rng.integers(2)),
     ):

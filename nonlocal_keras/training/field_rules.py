@@ -65,6 +65,13 @@ RULES = {
         lambda value: value and all(map(_is_integer(1), value)),
         "positive whole numbers, such as (640, 800)",
     ),
+    "rpn_samples": _POSITIVE,
+    "roi_samples": _POSITIVE,
+    "roi_positive_fraction": (
+        lambda value: _is_number(value) and 0 < value <= 1,
+        "a number above 0, at most 1",
+    ),
+    "proposals": _POSITIVE,
     "min_size": _POSITIVE,
     "max_size": _POSITIVE,
     "labels": (

@@ -82,6 +82,11 @@ def train(
         # XLA would compile the step for each size of a batch.
         model.compile(
             optimizers.make_optimizer(recipe),
+            rpn_samples=recipe.rpn_samples,
+            roi_samples=recipe.roi_samples,
+            roi_positive_fraction=recipe.roi_positive_fraction,
+            pre_nms_top_n=recipe.proposals,
+            post_nms_top_n=recipe.proposals,
             seed=recipe.seed,
             jit_compile=False,
         )

@@ -24,6 +24,14 @@ class DetectionRecipe(Recipe):
             Defaults to `1333`.
         flip: Boolean, whether half of the images are mirrored. Defaults to
             `True`.
+        rpn_samples: Integer, anchors of an image that are learned from.
+            Defaults to `256`.
+        roi_samples: Integer, proposals of an image that are learned from.
+            Defaults to `512`.
+        roi_positive_fraction: Float, the part of them that is positive at
+            most. Defaults to `0.25`.
+        proposals: Integer, of an image in training, and at most of a level.
+            Defaults to `2000`.
         normalization: String, `"frozen"` or `"batch"`, see
             `nonlocal_keras.models.ImageResNet`. Defaults to `"frozen"`.
     """
@@ -42,6 +50,10 @@ class DetectionRecipe(Recipe):
     min_size: int = 800
     max_size: int = 1333
     flip: bool = True
+    rpn_samples: int = 256
+    roi_samples: int = 512
+    roi_positive_fraction: float = 0.25
+    proposals: int = 2000
     normalization: str = "frozen"
 
 
@@ -52,10 +64,14 @@ _LONGRANGE_SHAPES = DetectionRecipe(
     short_sides=(96,),
     min_size=96,
     max_size=256,
-    steps=1500,
-    batch_size=8,
+    rpn_samples=64,
+    roi_samples=32,
+    roi_positive_fraction=0.5,
+    proposals=100,
+    steps=600,
+    batch_size=16,
     optimizer="adamw",
-    learning_rate=2e-3,
+    learning_rate=3e-3,
     schedule="cosine",
     warmup_steps=50,
     weight_decay=1e-2,
