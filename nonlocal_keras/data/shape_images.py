@@ -86,7 +86,7 @@ def draw_image(seed, light=None):
     >>> pixels.shape, pixels.dtype
     ((96, 192, 3), dtype('uint8'))
     >>> [shape_images.CLASSES[shape.label] for shape in shapes]
-    ['green lamp', 'kite by green']
+    ['green lamp', 'kite by green', 'kite by green', 'kite by green']
 
     Args:
         seed: Integer; the same seed gives the same image.
