@@ -1,4 +1,4 @@
-"""Trains video models, compares them, and puts the best one into the zoo.
+"""Trains models, compares them, and puts the best one into the zoo.
 
     python train.py
 
@@ -17,6 +17,11 @@ paths and labels: `train/`, or `train.csv`. Of plain class folders without a
 `train` and `val`, some videos are held out:
 
     python train.py --experiment=small --data=/data/my_videos
+
+Detectors are trained in the same way, on images with annotations in the form
+of COCO (docs/detection.md):
+
+    python train.py --experiment=nl_mask_rcnn_r50_fpn_coco --data=/data/coco
 """
 
 import contextlib
@@ -38,8 +43,9 @@ _EXPERIMENT = flags.DEFINE_string(
 _DATA = flags.DEFINE_string(
     "data",
     None,
-    "Folder of your videos; a recipe for them is named by --experiment. "
-    "Without it, a new folder for the benchmark, which is rendered there.",
+    "Folder of your videos or images; a recipe for them is named by "
+    "--experiment. Without it, a new folder for the benchmark, which is "
+    "rendered there.",
 )
 _MODEL_DIR = flags.DEFINE_string(
     "model_dir", None, "Folder for checkpoints, logs, report and export."
