@@ -35,10 +35,10 @@ def convert(record, file):
     from nonlocal_keras.convert import ConversionError
     from nonlocal_keras.layers import initialization
 
-    task = tasks.find(record.task)
-    model, report = task.convert(record, file)
+    read = getattr(tasks.find(record.task), "convert", _read)
+    model, report = read(record, file)
     with initialization.no_random_weights():
-        expected = task.build(record)
+        expected = tasks.build(record)
     difference = _find_difference(model, expected)
     if difference:
         raise ConversionError(
@@ -47,6 +47,15 @@ def convert(record, file):
             "nonlocal_keras.convert.load_checkpoint."
         )
     return model, report
+
+
+def _read(record, file):
+    from nonlocal_keras import convert as conversion
+
+    download = record.download
+    return conversion.convert(
+        file, download["converter"], **download["overrides"]
+    )
 
 
 def _find_difference(model, expected):

@@ -92,7 +92,7 @@ def load(
     if not isinstance(weights, bool):
         model = _from_file(record, root, os.fspath(weights), sha256)
     elif not weights and record.architecture is not None:
-        model = task.equip(task.build(record), record)
+        model = task.equip(tasks.build(record), record)
     else:
         _ensure(
             record,

@@ -3,6 +3,7 @@
 from nonlocal_keras.export import detector_graph
 from nonlocal_keras.export import image_limits
 from nonlocal_keras.export import image_pixels
+from nonlocal_keras.export import signatures
 from nonlocal_keras.export.parity import ExportError
 
 _IMAGES = "uint8 RGB `(batch, height, width, 3)` of any size"
@@ -72,13 +73,7 @@ def make(model, labels, names):
         ),
         "encoded": (of_encoded, tf.TensorSpec((None,), "string", "encoded")),
     }
-    return {
-        name: tf.function(
-            function, input_signature=[given], autograph=False
-        ).get_concrete_function()
-        for name, (function, given) in made.items()
-        if name in names
-    }
+    return signatures.trace(made, names)
 
 
 def check(names):

@@ -102,11 +102,27 @@ def make(model, labels, names):
             jpeg,
         ),
     }
+    return trace(made, names)
+
+
+def trace(functions, names):
+    """Traces the signatures that are asked for.
+
+    Args:
+        functions: Dictionary of name to a tuple of a function of one tensor
+            and its `tf.TensorSpec`.
+        names: Sequence of strings.
+
+    Returns:
+        Dictionary of name to concrete function.
+    """
+    import tensorflow as tf
+
     return {
         name: tf.function(
             function, input_signature=[given], autograph=False
         ).get_concrete_function()
-        for name, (function, given) in made.items()
+        for name, (function, given) in functions.items()
         if name in names
     }
 

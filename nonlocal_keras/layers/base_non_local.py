@@ -350,18 +350,6 @@ class BaseNonLocal(keras.layers.Layer):
             "synchronized": self.synchronized,
             "data_format": self.data_format,
             "implementation": self.implementation,
-            "kernel_initializer": initializers.serialize(
-                self.kernel_initializer
-            ),
-            "bias_initializer": initializers.serialize(self.bias_initializer),
-            "kernel_regularizer": regularizers.serialize(
-                self.kernel_regularizer
-            ),
-            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
-            "activity_regularizer": regularizers.serialize(
-                self.activity_regularizer
-            ),
-            "kernel_constraint": constraints.serialize(self.kernel_constraint),
-            "bias_constraint": constraints.serialize(self.bias_constraint),
+            **initialization.serialize(self),
         }
         return {**super().get_config(), **config}

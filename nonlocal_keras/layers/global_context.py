@@ -203,19 +203,7 @@ class GlobalContext2D(keras.layers.Layer):
             "fusions": self.fusions,
             "epsilon": self.epsilon,
             "data_format": self.data_format,
-            "kernel_initializer": initializers.serialize(
-                self.kernel_initializer
-            ),
-            "bias_initializer": initializers.serialize(self.bias_initializer),
-            "kernel_regularizer": regularizers.serialize(
-                self.kernel_regularizer
-            ),
-            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
-            "activity_regularizer": regularizers.serialize(
-                self.activity_regularizer
-            ),
-            "kernel_constraint": constraints.serialize(self.kernel_constraint),
-            "bias_constraint": constraints.serialize(self.bias_constraint),
+            **initialization.serialize(self),
         }
         return {**super().get_config(), **config}
 

@@ -1,12 +1,15 @@
-"""Layers whose weights are about to be loaded need no random numbers.
+"""How the weights of layers begin, and what a saved layer tells of them.
 
-Drawing those of a ResNet-101 takes longer than reading them from a file.
+Layers whose weights are about to be loaded need no random numbers: drawing
+those of a ResNet-101 takes longer than reading them from a file.
 """
 
 import contextlib
 import contextvars
 
+from keras import constraints
 from keras import initializers
+from keras import regularizers
 
 _SKIPPED = contextvars.ContextVar("skipped", default=False)
 
@@ -36,3 +39,21 @@ def clone(initializer):
 def resolve(initializer):
     """Returns the initializer that a kernel starts with, here and now."""
     return "zeros" if _SKIPPED.get() else initializer
+
+
+def serialize(layer):
+    """Returns what a layer does with kernels and biases, for its config.
+
+    Args:
+        layer: A layer with the attributes of those names.
+    """
+    kinds = {
+        "initializer": (initializers, ("kernel", "bias")),
+        "regularizer": (regularizers, ("kernel", "bias", "activity")),
+        "constraint": (constraints, ("kernel", "bias")),
+    }
+    return {
+        f"{part}_{kind}": module.serialize(getattr(layer, f"{part}_{kind}"))
+        for kind, (module, parts) in kinds.items()
+        for part in parts
+    }

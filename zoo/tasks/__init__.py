@@ -5,8 +5,10 @@ has these functions. All else in the zoo is the same for every task.
 
 rules(record) yields rules (`zoo.checks`) of the fields that are its own:
     `input`, `views`, `metrics` and, unless it is `None`, `architecture`.
-build(record) returns the model of `architecture`, with fresh weights.
+build(record) returns the model of `architecture`, with fresh weights; called
+    by `build` below.
 convert(record, file) returns the model in a published file, and the report.
+    It may be missing: then `nonlocal_keras.convert` reads the files.
 equip(model, record) gives a model what its user needs of the record, and
     returns it.
 choose_head(model, record, num_classes, include_top) returns the model that
@@ -43,3 +45,25 @@ def find(name):
         name: String, one of `names()`, as the rules of a record see to.
     """
     return importlib.import_module(f"{__name__}.{name}")
+
+
+def build(record):
+    """Builds the architecture of a record with fresh weights.
+
+    Args:
+        record: A `zoo.Record`.
+
+    Returns:
+        A model of its task.
+
+    Raises:
+        ValueError: If there is no such architecture.
+    """
+    try:
+        return find(record.task).build(record)
+    # Records are JSON that anyone may write: an option may be of any kind.
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"`architecture` of the record {record.name!r} must be that of a "
+            f"model: {error}"
+        ) from error

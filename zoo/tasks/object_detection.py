@@ -90,45 +90,16 @@ def measures(result):
 
 
 def build(record):
-    """Builds the architecture of a record with fresh weights.
-
-    Raises:
-        ValueError: If there is no such architecture.
-    """
+    """Builds the architecture of a record with fresh weights."""
     from nonlocal_keras import models
 
     architecture, image = record.architecture, dict(record.input)
     image.pop("channels")
-    try:
-        return models.from_name(
-            architecture["model"],
-            num_classes=len(record.labels),
-            **image,
-            **architecture["options"],
-        )
-    # Records are JSON that anyone may write: an option may be of any kind.
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"`architecture` of the record {record.name!r} must be that of a "
-            f"model: {error}"
-        ) from error
-
-
-def convert(record, file):
-    """Converts a published file.
-
-    Returns:
-        A `nonlocal_keras.models.MaskRCNN` and a
-        `nonlocal_keras.convert.Report`.
-
-    Raises:
-        ValueError: If the file is no checkpoint.
-    """
-    from nonlocal_keras import convert as conversion
-
-    download = record.download
-    return conversion.convert(
-        file, download["converter"], **download["overrides"]
+    return models.from_name(
+        architecture["model"],
+        num_classes=len(record.labels),
+        **image,
+        **architecture["options"],
     )
 
 

@@ -122,11 +122,7 @@ def _rules_of_names(views):
 
 
 def build(record):
-    """Builds the architecture of a record with fresh weights.
-
-    Raises:
-        ValueError: If there is no such architecture.
-    """
+    """Builds the architecture of a record with fresh weights."""
     from nonlocal_keras import models
 
     architecture = record.architecture
@@ -134,36 +130,11 @@ def build(record):
         "input_shape": (None, None, None, 3),
         **architecture["options"],
     }
-    try:
-        backbone = models.from_name(
-            architecture["model"], family=architecture["family"], **options
-        )
-        return models.VideoClassifier(
-            backbone, len(record.labels), **architecture["head"]
-        )
-    # Records are JSON that anyone may write: an option may be of any kind.
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"`architecture` of the record {record.name!r} must be that of a "
-            f"model: {error}"
-        ) from error
-
-
-def convert(record, file):
-    """Converts a published file.
-
-    Returns:
-        A `nonlocal_keras.models.VideoClassifier` and a
-        `nonlocal_keras.convert.Report`.
-
-    Raises:
-        ValueError: If the file is no checkpoint.
-    """
-    from nonlocal_keras import convert as conversion
-
-    download = record.download
-    return conversion.convert(
-        file, download["converter"], **download["overrides"]
+    backbone = models.from_name(
+        architecture["model"], family=architecture["family"], **options
+    )
+    return models.VideoClassifier(
+        backbone, len(record.labels), **architecture["head"]
     )
 
 

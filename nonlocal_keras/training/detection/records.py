@@ -2,7 +2,7 @@
 
 import numpy as np
 
-import zoo
+from nonlocal_keras.training import registration
 from nonlocal_keras.training.detection.detector import build_model
 from zoo.tasks.object_detection import measures
 
@@ -31,20 +31,17 @@ def register(recipe, model, row, test, command):
     # Synchronized statistics and regularizers are for training.
     single = build_model(recipe, row.model, test.dataset, model.labels)
     single.set_weights(model.get_weights())
-    record = zoo.register(single, make_record(recipe, row, model, command))
-    loaded = zoo.load(record.name)
     _, pixels = next(test.dataset.readable())
-    found, expected = (m.predict([pixels]) for m in (loaded, model))
-    difference = max(
-        float(np.abs(found[key] - expected[key]).max())
-        for key in ("boxes", "confidence")
-    )
-    if difference > TOLERANCE:
-        raise RuntimeError(
-            f"The model loaded as {record.name!r} predicts differently: the "
-            f"largest difference is {difference}"
+
+    def difference(loaded):
+        found, expected = (m.predict([pixels]) for m in (loaded, model))
+        return max(
+            np.abs(found[key] - expected[key]).max()
+            for key in ("boxes", "confidence")
         )
-    return record
+
+    fields = make_record(recipe, row, model, command)
+    return registration.register(single, fields, difference, TOLERANCE)
 
 
 def make_record(recipe, row, model, command):
