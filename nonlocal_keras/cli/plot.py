@@ -14,7 +14,7 @@ def add_parser(commands):
     parser = commands.add_parser(
         "plot",
         help="draw the curves and the test of a training run",
-        description="Draws loss and accuracy of every model of a run of "
+        description="Draws loss and accuracy or AP of every model of a run of "
         "train.py over its steps, and the test with its 95% interval. A run "
         "that has not ended is drawn as far as it goes.",
     )

@@ -22,8 +22,15 @@ _STYLES = {
 }
 _GREY = "#555555"
 _CHANCE = {"color": _GREY, "linestyle": (0, (1, 2)), "linewidth": 1.2}
+# What is shown from 0 to 100, of videos and of images.
+_PERCENT = {
+    "top1": "top-1 accuracy (%)",
+    "boxes_ap": "box AP (%)",
+    "masks_ap": "mask AP (%)",
+    "keypoints_ap": "keypoint AP (%)",
+}
 _TOP1, _RATE = "top1", "learning_rate"
-_AXIS_LABELS = {_TOP1: "top-1 accuracy (%)", _RATE: "learning rate"}
+_AXIS_LABELS = {**_PERCENT, _RATE: "learning rate"}
 # Inches.
 _WIDTH, _LEAST_WIDTH, _HEIGHT = 3.4, 6.0, 2.1
 _TEST_HEIGHT, _TEST_ROW = 0.7, 0.3
@@ -40,10 +47,10 @@ def plot_run(run_dir, say=logging.warning):
     """Returns the figure of a training run.
 
     One column per model, one row per quantity that was logged: loss and
-    accuracy, of training and validation, and the learning rate. Below them
-    the test: top-1 with its 95% interval. A value stands at the last step of
-    its part of the run; those of training are means over the part, those of
-    validation are of its end.
+    accuracy or AP, of training and validation, and the learning rate. Below
+    them the test: top-1 with its 95% interval, or AP. A value stands at the
+    last step of its part of the run; those of training are means over the
+    part, those of validation are of its end.
 
     A run that has not ended is drawn as far as it goes.
 
@@ -114,7 +121,7 @@ def _quantities(logs, say):
         for name, values in log.columns.items()
         if not all(map(math.isnan, values))
     )
-    first = [name for name in ("loss", _TOP1) if name in found]
+    first = [name for name in ("loss", *_PERCENT) if name in found]
     last = [name for name in (_RATE,) if name in found]
     others = [name for name in found if name not in (*first, *last)]
     return _first(first + others + last, _MOST_QUANTITIES, "quantities", say)
@@ -167,7 +174,7 @@ def _short(text):
 
 
 def _scale(quantity):
-    return 100 if quantity == _TOP1 else 1
+    return 100 if quantity in _PERCENT else 1
 
 
 def _positions(log, in_steps):
@@ -224,7 +231,7 @@ def _set_y_axis(panel, quantity, logs):
         for value in log.columns.get(column, ())
         if not math.isnan(value)
     ]
-    if quantity == _TOP1:
+    if quantity in _PERCENT:
         # Whole, so that runs compare; beyond it only damaged logs reach.
         panel.set_ylim(100 * min(0, *values), 100 * max(1, *values))
     elif min(values) > 0 and max(values) >= _WIDE * min(values):
@@ -273,12 +280,14 @@ def _spread(heights):
 def _draw_tests(panel, tests, chance):
     """Draws one dot and its interval per model, the first one on top."""
     for row, test in enumerate(tests):
-        low, high = (100 * end for end in test.interval)
-        panel.plot([low, high], [row, row], color="black", linewidth=1.5)
-        panel.plot(100 * test.top1, row, "o", color="black", markersize=6)
-        told = f"{100 * test.top1:.1f}% ({low:.1f} to {high:.1f})"
-        if test.videos is not None:
-            told += f", {test.videos:,} videos"
+        told = f"{100 * test.value:.1f}%"
+        if test.interval is not None:
+            low, high = (100 * end for end in test.interval)
+            panel.plot([low, high], [row, row], color="black", linewidth=1.5)
+            told += f" ({low:.1f} to {high:.1f})"
+        panel.plot(100 * test.value, row, "o", color="black", markersize=6)
+        if test.items is not None:
+            told += f", {test.items}"
         panel.annotate(
             told,
             (1.02, row),
@@ -301,6 +310,8 @@ def _draw_tests(panel, tests, chance):
     panel.set_ylim(len(tests) - 0.5, -0.5)
     names = [_short(test.name) for test in tests]
     panel.set_yticks(range(len(tests)), names, parse_math=False)
-    panel.set_xlabel("top-1 accuracy on the test videos (%), 95% interval")
+    measures = dict.fromkeys(test.measure for test in tests)
+    interval = ", 95% interval" * any(test.interval for test in tests)
+    panel.set_xlabel(f"{' or '.join(measures)} in the test (%){interval}")
     panel.spines[["top", "right"]].set_visible(False)
     panel.grid(axis="x", color="#dddddd", linewidth=0.6)

@@ -11,6 +11,8 @@ import pathlib
 import re
 
 _LOG, _REPORT = "log.csv", "report.json"
+# What tests measure, of videos and of images.
+TOP1, BOX_AP = "top-1 accuracy", "box AP"
 # Bytes; a log of 100,000 parts has less.
 _LARGEST = 20_000_000
 # No axis shows more, and sums of larger numbers overflow.
@@ -55,15 +57,19 @@ class Test:
 
     Attributes:
         name: String, name of the model.
-        top1: Float between 0 and 1.
-        interval: Tuple of 2 floats, the 95% interval of `top1`.
-        videos: Integer, number of test videos, or `None`.
+        measure: String, what was measured, `TOP1` or the like.
+        value: Float between 0 and 1.
+        interval: Tuple of 2 floats, the 95% interval of `value`; `None`
+            where none is known.
+        items: String, on how many of what, e.g. `"2,000 videos"`; `None`
+            where that is not known.
     """
 
     name: str
-    top1: float
-    interval: tuple
-    videos: int | None
+    measure: str
+    value: float
+    interval: tuple | None
+    items: str | None
 
 
 def read(run_dir, say):
@@ -233,20 +239,27 @@ def _read_report(run_dir, logs, say):
 
 
 def _test_of(row):
+    """Returns the `Test` of a row of the report, `None` if it has none."""
     try:
-        name, videos = row["model"], row.get("videos")
-        low, high = map(float, row["interval"])
-        top1 = float(row["top1"])
+        if "numbers" in row:
+            measure, noun, interval = BOX_AP, "image", None
+            value = float(row["numbers"]["boxes"]["AP"])
+        else:
+            measure, noun, value = TOP1, "video", float(row["top1"])
+            low, high = map(float, row["interval"])
+            interval = (low, high)
+        name, count = row["model"], row.get(f"{noun}s")
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
         return None
     if not isinstance(name, str):
         return None
     # Ends of the interval are rounded.
-    if not all(-1e-6 <= number <= 1 + 1e-6 for number in (low, top1, high)):
+    numbers = (value, *(interval or ()))
+    if not all(-1e-6 <= number <= 1 + 1e-6 for number in numbers):
         return None
-    if type(videos) is not int or not 0 <= videos <= _MOST_PARTS:
-        videos = None
-    return Test(name, top1, (low, high), videos)
+    if type(count) is not int or not 0 <= count <= _MOST_PARTS:
+        return Test(name, measure, value, interval, None)
+    return Test(name, measure, value, interval, f"{count:,} {noun}s")
 
 
 def _count(number, noun):

@@ -1,5 +1,9 @@
+import math
+
 import pytest
 
+from nonlocal_keras import models
+from nonlocal_keras import terminal
 from nonlocal_keras.cli.main import main
 
 
@@ -59,7 +63,26 @@ def test_flops_of_a_zoo_name_are_those_of_its_clip(capsys):
 def test_flops_refuse_a_flag_that_would_change_nothing(capsys):
     flags = ("nl_c2d_tiny_longrange", "--classes", "5")
     status, _, err = run(capsys, "flops", *flags)
-    assert status == 1 and "`--classes` is for names that are built" in err
+    assert status == 1 and "`--classes` would change nothing" in err
+    for flag in ("--family=vnl_8x8", "--frames=8"):
+        status, _, err = run(capsys, "flops", "mask_rcnn_tiny_fpn", flag)
+        assert status == 1 and "which is a detector" in err
+
+
+def test_flops_of_detectors_are_those_of_their_layers(capsys):
+    names = ("mask_rcnn_tiny_fpn", "nl_mask_rcnn_tiny_fpn")
+    status, out, _ = run(capsys, "flops", *names, "--size=64", "--classes=5")
+    rows = [line.split("|")[1:-1] for line in out.splitlines()[2:]]
+    assert status == 0 and [row[1].strip() for row in rows] == ["64 x 64"] * 2
+    model = models.from_name(names[1], num_classes=5)
+    kernels = [w for w in model.weights if w.name == "kernel"]
+    count = sum(math.prod(weight.shape) for weight in kernels)
+    assert rows[1][2].strip() == terminal.with_unit(count)
+    # Four maps of the block and two products with 4 keys, on 4 x 4 positions.
+    channels, inner = 256, 128
+    block = 16 * 4 * channels * inner + 2 * 16 * 4 * inner
+    macs = [float(row[4].removesuffix("M ")) for row in rows]
+    assert macs[1] - macs[0] == pytest.approx(block / 1e6, abs=0.011)
 
 
 def test_flops_refuse_sizes_out_of_their_range(capsys):

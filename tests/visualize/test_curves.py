@@ -1,6 +1,7 @@
 """What is drawn of a run, read off the figure."""
 
 import itertools
+import json
 import math
 import shutil
 import sys
@@ -130,6 +131,26 @@ def test_the_test_is_a_dot_on_its_interval_with_its_videos(run):
     # The first row is the upper one.
     bottom, top = panel.get_ylim()
     assert bottom > top and panel.get_xlim() == (0, 100)
+
+
+def test_a_detector_is_shown_by_its_ap_in_percent(tmp_path):
+    run = runs.write_run(tmp_path / "run", models=("nl_mask_rcnn",))
+    columns = ("box_loss", "loss", "val_boxes_ap", "val_masks_ap")
+    rows = [(part, 0.25, 0.5, 0.75, 0.125) for part in range(4)]
+    runs.write_log(run / "nl_mask_rcnn", rows, columns)
+    numbers = {"boxes": {"AP": 0.625}}
+    report = [{"model": "nl_mask_rcnn", "numbers": numbers, "images": 5000}]
+    (run / "report.json").write_text(json.dumps(report))
+    *panels, test = plot(run).axes
+    assert [panel.get_ylabel() for panel in panels] == [
+        "loss",
+        "box AP (%)",
+        "mask AP (%)",
+        "box_loss",
+    ]
+    assert set(line(panels[1], "validation").get_ydata()) == {75}
+    assert texts(test)[0] == "62.5%, 5,000 images"
+    assert test.get_xlabel() == "box AP in the test (%)"
 
 
 def test_a_run_in_its_middle_tells_how_far_it_is(tmp_path):

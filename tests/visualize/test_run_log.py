@@ -13,6 +13,7 @@ from nonlocal_keras.visualize import run_log
 from tests.support import runs
 
 TEST = {"model": "m", "top1": 0.75, "interval": [0.5, 0.875], "videos": 9}
+DETECTOR = {"model": "m", "numbers": {"boxes": {"AP": 0.25}}, "images": 5000}
 
 
 @pytest.fixture
@@ -40,7 +41,9 @@ def test_a_whole_run_is_read_and_nothing_is_said(run):
     assert log.name == "m" and log.parts == [1, 2, 3, 4] and log.ended
     assert (log.steps_per_part, log.steps, log.classes) == (10, 40, 2)
     assert log.columns["loss"] == [1, 1 / 2, 1 / 3, 1 / 4]
-    assert test == run_log.Test("m", 0.75, (0.5, 0.875), 1200)
+    assert test == run_log.Test(
+        "m", "top-1 accuracy", 0.75, (0.5, 0.875), "1,200 videos"
+    )
     assert said == ""
 
 
@@ -152,12 +155,24 @@ def test_models_that_were_put_aside_are_left_out_and_said(run):
         {**TEST, "interval": [0.5]},
         {**TEST, "interval": None},
         {**TEST, "interval": [-3, 3]},
+        {**DETECTOR, "numbers": {"masks": {"AP": 0.5}}},
+        {**DETECTOR, "numbers": {"boxes": {"AP": None}}},
+        {**DETECTOR, "numbers": {"boxes": {"AP": 1.5}}},
     ],
 )
 def test_a_row_that_is_no_result_is_left_out_and_said(run, row):
     write_report(run, [TEST, row])
     _, (test,), said = read(run)
-    assert test.videos == 9 and "left out 1 row without a result" in said
+    assert (
+        test.items == "9 videos" and "left out 1 row without a result" in said
+    )
+
+
+def test_the_test_of_a_detector_is_its_box_ap(run):
+    write_report(run, [DETECTOR])
+    _, (test,), said = read(run)
+    assert test == run_log.Test("m", "box AP", 0.25, None, "5,000 images")
+    assert said == ""
 
 
 @pytest.mark.parametrize("content", [{}, None, "x"])
