@@ -110,7 +110,8 @@ def write(arguments, reports):
         cells = [spread([m[key] for m in measured]) for key in HEADER[2:]]
         lines.append([f"`{name}`", ", ".join(seeds), *cells])
     page = results.table(HEADER, lines)
-    found.write_page("## Where context decides", page)
+    about = f"{found.machine['processor']}, {found.machine['cores']} cores"
+    found.write_page("## Where context decides", page, about=about)
     print(page)
 
 
