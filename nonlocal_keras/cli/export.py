@@ -9,7 +9,6 @@ from nonlocal_keras.cli import flags
 from nonlocal_keras.cli import names
 from nonlocal_keras.export import detectors
 from nonlocal_keras.export import labels as class_names
-from nonlocal_keras.export.detector_serving import check_labels
 from nonlocal_keras.export.detector_signatures import SIGNATURES as OF_DETECTORS
 from nonlocal_keras.export.litert import TOLERANCES
 from nonlocal_keras.export.parity import ExportError
@@ -124,7 +123,7 @@ def run(arguments):
     if arguments.labels is not None:
         labels = class_names.read(arguments.labels)
         if detectors.is_detector(model, None, None):
-            model.labels = check_labels(model, labels)
+            model.labels = detectors.check_labels(model, labels)
         else:
             model.labels = class_names.check(
                 labels, model.num_classes, "--labels"

@@ -16,7 +16,7 @@ from nonlocal_keras.export import detector_parity
 from nonlocal_keras.export import image_pixels
 from nonlocal_keras.export import litert_file
 from nonlocal_keras.export import onnx_file
-from nonlocal_keras.export.detector_serving import check_labels
+from nonlocal_keras.export.detectors import check_labels
 from nonlocal_keras.export.parity import ExportError
 from nonlocal_keras.export.parity import check_tolerance
 from nonlocal_keras.models import paste_masks

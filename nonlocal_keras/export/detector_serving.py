@@ -7,12 +7,13 @@ import pathlib
 
 import numpy as np
 
+from nonlocal_keras.export import detector_drawn
 from nonlocal_keras.export import detector_parity
 from nonlocal_keras.export import detector_signatures
-from nonlocal_keras.export import labels as class_names
 from nonlocal_keras.export import model_card
 from nonlocal_keras.export import saved_model
 from nonlocal_keras.export import warmup as warmup_requests
+from nonlocal_keras.export.detectors import check_labels
 from nonlocal_keras.export.parity import check_tolerance
 
 SIGNATURES = detector_signatures.SIGNATURES
@@ -21,6 +22,8 @@ SIGNATURES = detector_signatures.SIGNATURES
 TOLERANCE_OF_16_BITS = 0.05
 # Pixels of the image that warms the server up.
 _WARMUP = (480, 640)
+# Pixels. A flat image costs little, since its long side is the limit.
+_PROOF_HEIGHT = 32
 
 
 def to_serving(
@@ -36,23 +39,16 @@ def to_serving(
     signatures = tuple(SIGNATURES) if signatures is None else signatures
     detector_signatures.check(signatures)
     if tolerance is None:
-        half = model.backbone.outputs[0].dtype not in ("float32", "float64")
-        tolerance = detector_parity.TOLERANCE
-        tolerance = TOLERANCE_OF_16_BITS if half else tolerance
+        tolerance = _tolerance(model)
     check_tolerance(tolerance)
-    if images is None:
-        images = detector_parity.draw_images()
     base = pathlib.Path(directory) / name
     if version is None:
         version = saved_model.next_version(base)
     with saved_model.new_version(base, version) as folder:
-        saved_model.write_functions(
-            model,
-            folder,
-            labels,
-            lambda: detector_signatures.make(model, labels, signatures),
+        saved_model.write_detector(model, folder, labels, signatures)
+        lines = _compare(
+            model, folder, signatures, tolerance, detector_parity.SIZES, images
         )
-        lines = _compare(model, folder, signatures, images, tolerance)
         if warmup:
             with saved_model.writing():
                 warmup_requests.write_requests(
@@ -72,25 +68,36 @@ def to_serving(
     return str(base / str(version))
 
 
-def check_labels(model, labels=None):
-    """Returns the names of the classes of a detector, the background first.
+def prove(model, folder):
+    """Compares a SavedModel with its model, on an image that costs little.
+
+    Both signatures run the same graph, so that one of them is enough.
 
     Args:
         model: A `nonlocal_keras.models.MaskRCNN`.
-        labels: Sequence of names. Defaults to `None`, those of the model, or
-            `"class 0"` and so on.
+        folder: `pathlib.Path` of what `saved_model.to_saved_model` wrote.
+
+    Raises:
+        ExportError: If it holds other weights, or finds otherwise.
     """
-    classes = model.get_config()["num_classes"]
-    if labels is None:
-        labels = model.labels or [f"class {i}" for i in range(classes)]
-    return class_names.check(labels, classes, distinct=False)
+    size = (_PROOF_HEIGHT, max(1, model.get_config()["max_size"] // 2))
+    _compare(model, folder, ("serving_default",), _tolerance(model), [size])
 
 
-def _compare(model, folder, signatures, images, tolerance):
-    """Runs what was written against the model; returns lines that say so."""
+def _tolerance(model):
+    half = model.backbone.outputs[0].dtype not in ("float32", "float64")
+    return TOLERANCE_OF_16_BITS if half else detector_parity.TOLERANCE
+
+
+def _compare(model, folder, signatures, tolerance, sizes, images=None):
+    """Runs what was written against the model; returns lines that say so.
+
+    Without images, some of the given heights and widths are drawn.
+    """
     import tensorflow as tf
 
-    served = tf.saved_model.load(str(folder)).signatures
+    loaded = tf.saved_model.load(str(folder))
+    served = loaded.signatures
 
     def of_pixels(images):
         return _to_numpy(served["serving_default"](images=tf.constant(images)))
@@ -100,11 +107,16 @@ def _compare(model, folder, signatures, images, tolerance):
         return _to_numpy(served["encoded"](encoded=tf.stack(files)))
 
     runs = {"serving_default": of_pixels, "encoded": of_files}
-    return [
-        f"{name}: "
-        f"{detector_parity.compare(model, runs[name], images, tolerance)}"
-        for name in signatures
-    ]
+    runs = [runs[name] for name in signatures]
+    if images is None:
+        drawn = detector_parity.draw_images(sizes)
+        found = detector_drawn.compare(model, loaded, runs, drawn, tolerance)
+    else:
+        found = [
+            detector_parity.compare(model, run, images, tolerance)
+            for run in runs
+        ]
+    return [f"{name}: {parity}" for name, parity in zip(signatures, found)]
 
 
 def _to_numpy(found):

@@ -1,5 +1,6 @@
-"""Which exports are those of a detector, and what they are compared on."""
+"""Which exports are those of a detector, and what is said of it."""
 
+from nonlocal_keras.export import labels as class_names
 from nonlocal_keras.models import MaskRCNN
 from nonlocal_keras.models.detection import preprocessing
 
@@ -40,3 +41,17 @@ def is_detector(model, clips, images, **of_classifiers):
                     f"images[{place}] of {image.dtype}"
                 )
     return detector
+
+
+def check_labels(model, labels=None):
+    """Returns the names of the classes of a detector, the background first.
+
+    Args:
+        model: A `nonlocal_keras.models.MaskRCNN`.
+        labels: Sequence of names. Defaults to `None`, those of the model, or
+            `"class 0"` and so on.
+    """
+    classes = model.get_config()["num_classes"]
+    if labels is None:
+        labels = model.labels or [f"class {i}" for i in range(classes)]
+    return class_names.check(labels, classes, distinct=False)

@@ -10,9 +10,12 @@ import keras
 
 from nonlocal_keras import optional
 from nonlocal_keras import partial
+from nonlocal_keras.export import detector_signatures
+from nonlocal_keras.export import detectors
 from nonlocal_keras.export import labels as class_names
 from nonlocal_keras.export import signatures as serving_signatures
 from nonlocal_keras.export.parity import ExportError
+from nonlocal_keras.models import MaskRCNN
 
 LABELS = "assets/labels.txt"
 # Serving reads versions into 64 bits.
@@ -22,12 +25,14 @@ LONGEST_NAME = 255
 
 
 def to_saved_model(model, directory, labels, version=1):
-    """Exports a classifier as a versioned SavedModel of one signature.
+    """Exports a classifier or detector as a versioned SavedModel.
 
-    The signature `serving_default` takes `clip`, float32 clips as the model
-    takes them, in batches of any size, and gives `logits` and
-    `probabilities`. The class names lie in `assets/labels.txt`. For more
-    signatures, a card and a comparison, see `to_serving`.
+    That of a classifier has one signature: `serving_default` takes `clip`,
+    float32 clips as the model takes them, in batches of any size, and gives
+    `logits` and `probabilities`. That of a detector has both of its
+    signatures, for images as they are. The class names lie in
+    `assets/labels.txt`. For more signatures, a card and a comparison, see
+    `to_serving`.
 
     Example:
 
@@ -38,23 +43,29 @@ def to_saved_model(model, directory, labels, version=1):
     >>> served = tf.saved_model.load(path).signatures["serving_default"]
 
     Args:
-        model: A `nonlocal_keras.models.VideoClassifier`.
+        model: A `nonlocal_keras.models.VideoClassifier` or `MaskRCNN`.
         directory: String or path; the model goes to `directory/version`.
-        labels: Sequence of class names, in the order of the outputs.
+        labels: Sequence of class names, in the order of the outputs; of a
+            detector the background first.
         version: Integer from 1 to 2**63 - 1. Defaults to `1`.
 
     Returns:
         String, the path of the version.
 
     Raises:
-        ValueError: If there are more or fewer labels than classes, two are the
-            same, or the version exists.
+        ValueError: If there are more or fewer labels than classes, two of a
+            classifier are the same, or the version exists.
         OSError: If the folder cannot be written. Nothing is left.
         ImportError: If TensorFlow is not installed.
     """
     optional.load("tensorflow", "`to_saved_model`")
     with new_version(directory, version) as folder:
-        write(model, folder, labels, ("serving_default",))
+        if isinstance(model, MaskRCNN):
+            write_detector(
+                model, folder, labels, detector_signatures.SIGNATURES
+            )
+        else:
+            write(model, folder, labels, ("serving_default",))
     return str(pathlib.Path(directory) / str(version))
 
 
@@ -73,6 +84,24 @@ def write(model, folder, labels, signatures):
         folder,
         labels,
         lambda: serving_signatures.make(model, labels, signatures),
+    )
+
+
+def write_detector(model, folder, labels, signatures):
+    """Writes the SavedModel and the labels of a detector.
+
+    Args:
+        model: A `nonlocal_keras.models.MaskRCNN`.
+        folder: `pathlib.Path`.
+        labels: Sequence of class names, the background first.
+        signatures: Sequence of names of `export.detector_signatures`.
+    """
+    labels = detectors.check_labels(model, labels)
+    write_functions(
+        model,
+        folder,
+        labels,
+        lambda: detector_signatures.make(model, labels, signatures),
     )
 
 

@@ -93,7 +93,9 @@ def to_serving(
             that was compared; `print` shows them. The card has them, too.
             Defaults to the log of absl.
         images: List of uint8 arrays `(height, width, 3)`, for the comparison
-            of a detector. Defaults to `None`, for images that are drawn.
+            of a detector. Defaults to `None`, for images that are drawn; a
+            model that finds nothing in them is compared with other weights,
+            see docs/detection.md.
 
     Returns:
         String, the path of the version.
