@@ -2,8 +2,7 @@
 
 artifacts/NAME/VERSION/
     model.keras                                     for Keras
-    saved_model.pb, variables/, assets/labels.txt   for TensorFlow Serving,
-                                                    where the task has them
+    saved_model.pb, variables/, assets/labels.txt   for TensorFlow Serving
     record.json, card.md                            what it is
     report.json                                     how it was converted
     SHA256SUMS                                      all of the above
@@ -254,15 +253,14 @@ def _export(task, model, record, partial):
     import keras
 
     backend = keras.backend.backend()
-    if hasattr(task, "write_saved_model"):
-        if backend == "tensorflow":
-            return pathlib.Path(task.write_saved_model(model, record, partial))
-        logging.warning(
-            "%s: no SavedModel is written, since that needs the TensorFlow "
-            "backend and this is %s. The Keras model is whole.",
-            record.name,
-            backend,
-        )
+    if backend == "tensorflow":
+        return pathlib.Path(task.write_saved_model(model, record, partial))
+    logging.warning(
+        "%s: no SavedModel is written, since that needs the TensorFlow "
+        "backend and this is %s. The Keras model is whole.",
+        record.name,
+        backend,
+    )
     folder = partial / str(record.version)
     folder.mkdir()
     return folder

@@ -171,17 +171,16 @@ def path(name, cache_dir=None):
     """
     record, root = registry.find(name, cache_dir)
     folder = artifacts.folder_of(record, root)
-    if not hasattr(tasks.find(record.task), "write_saved_model"):
-        raise ValueError(
-            "`name` must be of a task that has SavedModels; those of "
-            f"{record.task!r} are kept for Keras alone: zoo.load({name!r}). "
-            f"Received: name={name!r}"
-        )
     if not (folder / artifacts.SAVED_MODEL).is_file():
+        way_out = (
+            "Register it again under the TensorFlow backend."
+            if record.download is None
+            else f"Call zoo.download({name!r}) under the TensorFlow backend; "
+            "if it was downloaded under another one, or when detectors had "
+            "none, delete that folder first."
+        )
         raise ValueError(
-            f"{record.name} has no SavedModel at {folder}. Call "
-            f"zoo.download({name!r}) under the TensorFlow backend; if it was "
-            "downloaded under another one, delete that folder first."
+            f"{record.name} has no SavedModel at {folder}. {way_out}"
         )
     return folder
 

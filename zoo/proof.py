@@ -33,26 +33,68 @@ def prove(model, record, twin, saved_model):
     Raises:
         RuntimeError: If a written file predicts otherwise than the model.
     """
-    import numpy as np
+    _refuse(twin, record, _tell(*difference(model, read(twin), record)))
+    if saved_model.is_file():
+        find_fault = getattr(tasks.find(record.task), "find_fault", _find_fault)
+        fault = find_fault(model, record, saved_model.parent)
+        _refuse(saved_model, record, fault)
 
+
+def _refuse(file, record, fault):
+    if fault is not None:
+        raise RuntimeError(
+            f"{file.name} of {record.name} predicts otherwise than the model "
+            f"it was written from: {fault}. Nothing was kept. Please report "
+            "this."
+        )
+
+
+def difference(model, other, record):
+    """Compares two models on a small random input, output by output.
+
+    Args:
+        model: A model of the task.
+        other: One that should predict the same.
+        record: The `zoo.Record`.
+
+    Returns:
+        Tuple of the name of the output that differs most, and of the largest
+        difference as a part of its largest number, which may be a NaN.
+    """
+    task = tasks.find(record.task)
+    inputs = task.draw_inputs(model, record)
+    expected, found = (
+        as_arrays(task.run(each, inputs)) for each in (model, other)
+    )
+    return _most(expected, found)
+
+
+def _find_fault(model, record, folder):
+    """Says how a SavedModel differs from its model, or `None`."""
     task = tasks.find(record.task)
     inputs = task.draw_inputs(model, record)
     expected = as_arrays(task.run(model, inputs))
-    found = {twin.name: as_arrays(task.run(read(twin), inputs))}
-    if saved_model.is_file():
-        found[saved_model.name] = _serve(saved_model.parent, inputs)
-    for name, outputs in found.items():
-        for output, wanted in expected.items():
-            size = max(np.abs(wanted).max(), 1e-6)
-            error = np.abs(outputs[output] - wanted).max() / size
-            # Written so that a NaN fails.
-            if not error < TOLERANCE:
-                raise RuntimeError(
-                    f"{name} of {record.name} predicts otherwise than the "
-                    f"model it was written from: the {output} differ by "
-                    f"{error:.1e} of the largest. Nothing was kept. Please "
-                    "report this."
-                )
+    return _tell(*_most(expected, _serve(folder, inputs)))
+
+
+def _most(expected, found):
+    import numpy as np
+
+    parts = {
+        name: np.abs(found[name] - wanted).max()
+        / max(np.abs(wanted).max(), 1e-6)
+        for name, wanted in expected.items()
+    }
+    # A NaN counts as the largest.
+    most = list(parts)[np.argmax(list(parts.values()))]
+    return most, float(parts[most])
+
+
+def _tell(output, part):
+    # Written so that a NaN fails.
+    if part < TOLERANCE:
+        return None
+    return f"the {output} differ by {part:.1e} of the largest"
 
 
 def _serve(folder, inputs):

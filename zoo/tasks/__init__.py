@@ -14,11 +14,13 @@ equip(model, record) gives a model what its user needs of the record, and
 choose_head(model, record, num_classes, include_top) returns the model that
     `zoo.load` is asked for.
 write_saved_model(model, record, folder) writes `folder/VERSION`, and returns
-    its path. A task without this function has artifacts without a SavedModel.
-draw_inputs(model, record) returns arrays by name, of the signature where there
-    is one.
-run(model, inputs) returns what a model or the signature must give for them,
-    by name.
+    its path.
+draw_inputs(model, record) returns arrays by name.
+run(model, inputs) returns by name what a model of the same weights must give
+    for them.
+find_fault(model, record, folder) says how a SavedModel differs from its model,
+    or returns `None`. It may be missing: then `serving_default` takes what
+    `draw_inputs` draws, and must give what `run` gives.
 input_shape(record) returns the shape of one input, for its cost, or a
     dictionary of shapes by the names of inputs.
 tell_fields(record) and tell_accuracy(record) return rows of the model card,

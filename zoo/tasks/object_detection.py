@@ -16,9 +16,6 @@ of `nonlocal_keras.evaluation`, see `measures`; and the number of `images`.
 
 `architecture` is `model`, a name of `nonlocal_keras.models.from_name`, and
 `options`, further arguments of it.
-
-There is no `write_saved_model` here yet: an artifact holds the Keras model,
-its record, card, checksums and report, and nothing for Serving.
 """
 
 import re
@@ -157,6 +154,28 @@ def _with_classes(model, num_classes):
         if ours.shape == theirs.shape:
             ours.assign(theirs)
     return fresh
+
+
+def write_saved_model(model, record, folder):
+    """Writes the SavedModel with class names; returns its version folder."""
+    from nonlocal_keras import export
+
+    return export.to_saved_model(model, folder, record.labels, record.version)
+
+
+def find_fault(model, record, folder):
+    """Says how a SavedModel differs from its model, or returns `None`.
+
+    It takes images and gives objects, so it cannot be asked part by part.
+    """
+    from nonlocal_keras.export import ExportError
+    from nonlocal_keras.export import detector_serving
+
+    try:
+        detector_serving.prove(model, folder)
+    except ExportError as error:
+        return str(error).rstrip(".")
+    return None
 
 
 def draw_inputs(model, record):
