@@ -4,7 +4,6 @@ import pathlib
 import time
 
 import keras
-import numpy as np
 from absl import logging
 
 from nonlocal_keras import data
@@ -132,11 +131,12 @@ def test(recipe, name, model, test, seconds, progress=False):
         A `nonlocal_keras.training.detection.row.Row`.
     """
     result = evaluate_detector(model, test.dataset, progress=progress)
+    cost = _count(model)
     return Row(
         model=name,
         description=model.describe(),
-        parameters=model.count_params(),
-        macs=_count_macs(model),
+        parameters=cost.parameters,
+        macs=cost.macs,
         numbers=result.numbers,
         by_class=result.by_class,
         images=result.images,
@@ -146,12 +146,10 @@ def test(recipe, name, model, test, seconds, progress=False):
     )
 
 
-def _count_macs(model):
-    """Returns the multiply-adds of an image as large as the model takes."""
-    config = model.get_config()
-    image = np.zeros((config["min_size"], config["max_size"], 3), "uint8")
-    shape = model.preprocess([image])["images"].shape[1:]
-    return macs.total(macs.count(model, {"images": shape})).macs
+def _count(model):
+    """Returns the cost of a square image, as records of the zoo tell it."""
+    side = model.get_config()["min_size"]
+    return macs.total(macs.count(model, {"images": (side, side, 3)}))
 
 
 class Validation(keras.callbacks.Callback):

@@ -10,9 +10,8 @@ class Row:
     Attributes:
         model: String, name of the model.
         description: String, what `MaskRCNN.describe` says.
-        parameters: Integer, number of weights.
-        macs: Integer, multiply-adds of an image of the shorter and the longer
-            side that the model takes at most.
+        parameters: Integer, number of weights without statistics.
+        macs: Integer, multiply-adds of a square image of the shorter side.
         numbers: Dictionary of what was measured, `"boxes"` and the like, to
             the numbers of COCO by name, see
             `nonlocal_keras.evaluation.coco_result`.
