@@ -35,9 +35,11 @@ test-tfm: .venv-tfm/.test
 	.venv-tfm/bin/python -m pytest -m model_garden tests/integrations
 
 # Trains the models that ship with the package, and puts them into it.
-zoo: .venv/.base
+zoo: .venv/.coco
 	$(BIN)/python train.py --strategy=mirrored --model_dir=runs/zoo
 	$(BIN)/nonlocal-keras ship nl_c2d_tiny_longrange.local
+	$(BIN)/python train.py --experiment=longrange_shapes --model_dir=runs/zoo_shapes
+	$(BIN)/nonlocal-keras ship nl_mask_rcnn_tiny_fpn_longrange_shapes.local
 
 # Full-width models of the other projects against ours; see docs/parity.md.
 parity: .venv/.base
@@ -66,6 +68,11 @@ clean:
 .venv/.base: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+# The AP of detectors.
+.venv/.coco: .venv/.base
+	$(BIN)/python -m pip install --quiet --editable ".[coco]"
 	touch $@
 
 .venv/.test: .venv/.base

@@ -238,11 +238,20 @@ def _verify_model(record, root, arguments):
 
 
 def _ship(arguments):
+    from zoo import artifacts
     from zoo import registration
     from zoo import registry
 
     record = registration.ship(arguments.name, arguments.cache_dir)
-    terminal.write(*registry.lines_of(record))
+    folder = artifacts.folder_of(record, registry.PACKAGE_ROOT)
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    size = sum(file.stat().st_size for file in files)
+    terminal.write(
+        *registry.lines_of(record),
+        f"{len(files)} files of {size:,} bytes in {folder}",
+        "Its row in the table of the README:",
+        _make_table([record]).splitlines()[-1],
+    )
 
 
 def _publish(arguments):

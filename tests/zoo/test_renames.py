@@ -69,6 +69,7 @@ def test_the_old_command_ships(capsys, monkeypatch):
     assert main(["publish", "x"]) == 0
     out, err = capsys.readouterr()
     assert "name: nl_c2d_tiny_longrange" in out
+    assert "| `nl_c2d_tiny_longrange` | 4 x 4 | top-1 87.5% |" in out
     assert "`publish` is called `ship` now" in err
 
 
