@@ -9,7 +9,7 @@ PEERS = build/benchmarks/torch
 # The oldest TensorFlow that setup.cfg promises.
 OLDEST = tensorflow==2.16.*
 
-.PHONY: train test test-all test-torch test-oldest test-tfm zoo parity bench lint format clean
+.PHONY: train test test-all test-torch test-oldest test-tfm zoo parity parity-detectors bench lint format clean
 
 train: .venv/.base
 	$(BIN)/python train.py
@@ -42,8 +42,12 @@ zoo: .venv/.coco
 	$(BIN)/nonlocal-keras ship nl_mask_rcnn_tiny_fpn_longrange_shapes.local
 
 # Full-width models of the other projects against ours; see docs/parity.md.
-parity: .venv/.base
+parity: parity-detectors
 	benchmarks/parity/run.sh $(BIN)/python build/parity
+
+# DETECTRON2 names a checkout of detectron2.
+parity-detectors: .venv/.base
+	benchmarks/parity/detectors/run.sh $(BIN)/python build/parity
 
 # Hours on a quiet machine; SLOWFAST names a checkout of PySlowFast. See
 # docs/benchmarks.md.

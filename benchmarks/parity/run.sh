@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes random full-width models with the other projects, each in an
+# Makes random full-width video models with the other projects, each in an
 # environment of its own, converts them and compares logits.
 #
 #     benchmarks/parity/run.sh PYTHON [FOLDER]
@@ -12,18 +12,10 @@ folder=${2:-build/parity}
 here=$(dirname "$0")
 mkdir -p "$folder/pairs"
 
-environment() { # name, interpreter
-    [ -e "$folder/$1/.done" ] && return
-    "$2" -m venv "$folder/$1"
-    "$folder/$1/bin/pip" install --quiet -r "$here/requirements-$1.txt"
-    "$folder/$1/bin/pip" install --quiet --no-deps -r "$here/peers-$1.txt"
-    touch "$folder/$1/.done"
-}
-
-environment torch "${PEERS_PYTHON:-python3.11}"
+"$here/environment.sh" "$folder" torch "${PEERS_PYTHON:-python3.11}"
 "$folder/torch/bin/python" -W ignore "$here/make_torch.py" "$folder/pairs"
 if command -v "${MXNET_PYTHON:-python3.8}" >/dev/null; then
-    environment mxnet "${MXNET_PYTHON:-python3.8}"
+    "$here/environment.sh" "$folder" mxnet "${MXNET_PYTHON:-python3.8}"
     "$folder/mxnet/bin/python" -W ignore "$here/make_mxnet.py" "$folder/pairs"
 else
     echo "no Python 3.8 for MXNet: its models are left out" >&2

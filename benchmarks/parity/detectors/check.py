@@ -1,0 +1,126 @@
+"""Converts the detectors of a folder and compares all that they find.
+
+    python check.py FOLDER [NAME...]
+
+It prints a table, and exits with 1 if a detector finds anything else than its
+own program: another object, one more or less, another order, or a difference
+above the tolerance. Where scores are as good as equal, either order is right;
+how many are is told.
+
+A second table tells what is found in the photos themselves, where the project
+resizes in its own way before the network: how many of its objects are found
+with an IoU of at least 0.5 and 0.9, in the same class, and how far apart the
+former are. Nothing is required of it.
+"""
+
+import argparse
+import json
+import pathlib
+import sys
+import time
+
+import comparison
+import found
+import numpy as np
+import photos
+from comparison import TOLERANCE
+
+from nonlocal_keras import convert
+
+SETTINGS = {"min_size": photos.MIN_SIZE, "max_size": photos.MAX_SIZE}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("names", nargs="*")
+    arguments = parser.parse_intermixed_args()
+    names = arguments.names or sorted(
+        told.parent.name for told in arguments.folder.glob("*/told.json")
+    )
+    print(
+        f"| detector | file MB | images | objects | ties | other | "
+        f"{' | '.join(TOLERANCE)} | seconds |"
+    )
+    print("|---|" + "---|" * (len(TOLERANCE) + 6))
+    passed = [check(arguments.folder / name) for name in names]
+    print(f"\n{sum(passed)} of {len(passed)} find the same.\n")
+    print(
+        "| resized by the project | objects | IoU 0.5 | IoU 0.9 | "
+        "boxes, median | scores, median |"
+    )
+    print("|---|---|---|---|---|---|")
+    for name in names:
+        if (arguments.folder / name / "resized.npz").exists():
+            measure(arguments.folder / name)
+    return int(not passed or not all(passed))
+
+
+def check(folder):
+    """Prints the row of one detector; returns whether it finds the same."""
+    begin = time.perf_counter()
+    file, model = load(folder)
+    total = comparison.Comparison()
+    for path in sorted(folder.glob("[0-9]*.npz")):
+        images, expected = found.read(path)
+        results = model.predict(images)
+        for index, one in enumerate(expected):
+            total.add(of_image(results, index), one)
+    cells = [
+        f"{file.stat().st_size / 1e6:.0f}",
+        *map(str, (total.images, total.objects, total.ties)),
+        str(total.other + total.swapped),
+        *(total.differences.get(name, "") for name in TOLERANCE),
+        f"{time.perf_counter() - begin:.0f}",
+    ]
+    cells = [x if isinstance(x, str) else f"{x:.1e}" for x in cells]
+    print(f"| {folder.name} | {' | '.join(cells)} |", flush=True)
+    return total.passed
+
+
+def measure(folder):
+    """Prints how much the resizing of a project changes."""
+    _, model = load(folder)
+    images, expected = found.read(folder / "resized.npz")
+    results = model.predict(images)
+    counts, gaps, scores = np.zeros(2, int), [], []
+    for index, theirs in enumerate(expected):
+        ours = of_image(results, index)
+        misfits = comparison.misfits(ours, theirs)
+        pairs = [comparison.match(misfits, 1 - iou) for iou in (0.5, 0.9)]
+        counts += [len(rows) for rows, _ in pairs]
+        rows, columns = pairs[0]
+        gaps += [*comparison.distances(ours, theirs)[rows, columns]]
+        scores += [*np.abs(ours["scores"][rows] - theirs["scores"][columns])]
+    objects = sum(len(theirs["labels"]) for theirs in expected)
+    shares = [f"{count / objects:.1%}" for count in counts]
+    print(
+        f"| {folder.name} | {objects} | {' | '.join(shares)} | "
+        f"{np.median(gaps):.2f} | {np.median(scores):.4f} |",
+        flush=True,
+    )
+
+
+def load(folder):
+    """Returns the checkpoint of a detector, and what it is converted to."""
+    told = json.loads((folder / "told.json").read_text())
+    file = folder / told["file"]
+    return file, convert.convert(file, told["source"], **SETTINGS)[0]
+
+
+def of_image(results, index):
+    """Returns what `predict` gives for one image, as in `found`."""
+    number = results["num_detections"][index]
+    results = {**results, "scores": results["confidence"]}
+    one = {
+        name: results[name][index][:number]
+        for name in ("labels", *TOLERANCE)
+        if name in results
+    }
+    if "keypoints" in one:
+        one["keypoints"] = one["keypoints"][..., :2]
+    return one
+
+
+if __name__ == "__main__":
+    sys.exit(main())

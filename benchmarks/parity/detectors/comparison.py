@@ -1,0 +1,110 @@
+"""Compares what two detectors find, object by object."""
+
+import numpy as np
+
+# Pixels, and probabilities.
+TOLERANCE = {"boxes": 0.05, "scores": 1e-4, "masks": 1e-3, "keypoints": 0.5}
+
+
+class Comparison:
+    """Sums up what is found in several images.
+
+    Attributes:
+        images: Integer.
+        objects: Integer, those that the project has found.
+        other: Integer, those that only one of both has found.
+        ties: Integer, those at another place of the order whose scores are
+            as good as equal.
+        swapped: Integer, those at another place without such an excuse.
+        differences: Dictionary of the largest differences.
+    """
+
+    def __init__(self):
+        self.images = self.objects = self.other = 0
+        self.ties = self.swapped = 0
+        self.differences = {}
+
+    @property
+    def passed(self):
+        """Whether all is the same, within the tolerance."""
+        return (
+            self.objects > 0
+            and self.other == self.swapped == 0
+            and all(gap < TOLERANCE[k] for k, gap in self.differences.items())
+        )
+
+    def add(self, ours, theirs):
+        """Compares what was found in one image.
+
+        Args:
+            ours: Dictionary of arrays, see `found`.
+            theirs: The same, of the project.
+        """
+        mine, other = match(distances(ours, theirs), TOLERANCE["boxes"])
+        self.images += 1
+        self.objects += len(theirs["labels"])
+        self.other += len(theirs["labels"]) + len(ours["labels"])
+        self.other -= 2 * len(mine)
+        # Places among those that both have found.
+        rank = np.argsort(np.argsort(mine))
+        scores = theirs["scores"][other]
+        moved = rank != np.arange(len(rank))
+        tie = np.abs(scores - scores[rank]) < TOLERANCE["scores"]
+        self.ties += int((moved & tie).sum())
+        self.swapped += int((moved & ~tie).sum())
+        for name in TOLERANCE:
+            if name in theirs:
+                gaps = np.abs(ours[name][mine] - theirs[name][other])
+                known = self.differences.get(name, 0.0)
+                # Which keeps what is no number.
+                largest = np.maximum(known, gaps.max(initial=0))
+                self.differences[name] = float(largest)
+
+
+def distances(ours, theirs):
+    """Returns how far apart two boxes are, of all pairs.
+
+    Returns:
+        Array `(n, m)` of the largest distance of their sides in pixels, which
+        is infinite for objects of different classes.
+    """
+    gaps = np.abs(ours["boxes"][:, None] - theirs["boxes"]).max(-1, initial=0)
+    return np.where(_same_class(ours, theirs), gaps, np.inf)
+
+
+def misfits(ours, theirs):
+    """Returns 1 - IoU of all pairs, and 2 for different classes."""
+    mine, other = ours["boxes"][:, None], theirs["boxes"][None]
+    low = np.maximum(mine[..., :2], other[..., :2])
+    high = np.minimum(mine[..., 2:], other[..., 2:])
+    shared = np.maximum(high - low, 0).prod(-1)
+    areas = [(x[..., 2:] - x[..., :2]).prod(-1) for x in (mine, other)]
+    iou = shared / (areas[0] + areas[1] - shared)
+    return np.where(_same_class(ours, theirs), 1 - iou, 2)
+
+
+def _same_class(ours, theirs):
+    return ours["labels"][:, None] == theirs["labels"]
+
+
+def match(gaps, limit):
+    """Takes the nearest pairs, of which each row and column is in one.
+
+    Args:
+        gaps: Array `(n, m)`.
+        limit: Float, the gap from which two are no pair.
+
+    Returns:
+        Two Integer arrays, the rows and the columns of all pairs, in the order
+        of the columns.
+    """
+    pairs, free = [], np.ones(gaps.shape, bool)
+    for index in np.argsort(gaps, axis=None, kind="stable"):
+        row, column = np.unravel_index(index, gaps.shape)
+        if gaps[row, column] >= limit:
+            break
+        if free[row, column]:
+            free[row] = free[:, column] = False
+            pairs.append((column, row))
+    columns, rows = np.array(sorted(pairs), int).reshape(-1, 2).T
+    return rows, columns

@@ -1,0 +1,83 @@
+"""Full-width detectors of torchvision, which resizes in its models."""
+
+import functools
+
+import photos
+import torch
+from torchvision.models import detection
+from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
+from torchvision.ops.misc import FrozenBatchNorm2d
+
+# How the first releases were trained: they have no epsilon.
+_FIRST = {"norm_layer": functools.partial(FrozenBatchNorm2d, eps=0.0)}
+_SIZES = {"min_size": photos.MIN_SIZE, "max_size": photos.MAX_SIZE}
+
+
+def _released(build, **options):
+    return build(weights=None, weights_backbone=None, **options, **_SIZES)
+
+
+def _first(kind, **options):
+    backbone = resnet_fpn_backbone(
+        backbone_name="resnet50", weights=None, **_FIRST
+    )
+    return kind(backbone, **options, **_SIZES)
+
+
+def _resnet101():
+    backbone = resnet_fpn_backbone(backbone_name="resnet101", weights=None)
+    return detection.MaskRCNN(backbone, num_classes=91, **_SIZES)
+
+
+# name -> (file, as published where it is; how it is made)
+CASES = {
+    "torchvision_faster_r50": (
+        "fasterrcnn_resnet50_fpn_coco-258fb6c6.pth",
+        lambda: _first(detection.FasterRCNN, num_classes=91),
+    ),
+    "torchvision_faster_r50_v2": (
+        "fasterrcnn_resnet50_fpn_v2_coco.pth",
+        lambda: _released(detection.fasterrcnn_resnet50_fpn_v2),
+    ),
+    "torchvision_mask_r50": (
+        "maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth",
+        lambda: _first(detection.MaskRCNN, num_classes=91),
+    ),
+    "torchvision_mask_r50_v2": (
+        "maskrcnn_resnet50_fpn_v2_coco.pth",
+        lambda: _released(detection.maskrcnn_resnet50_fpn_v2),
+    ),
+    "torchvision_mask_r101": ("maskrcnn_resnet101_fpn.pth", _resnet101),
+    "torchvision_keypoint_r50": (
+        "keypointrcnn_resnet50_fpn_coco-fc266e95.pth",
+        lambda: _first(detection.KeypointRCNN, num_classes=2, num_keypoints=17),
+    ),
+}
+
+
+class Peer:
+    """One of them, as `make.py` uses it."""
+
+    source = "torchvision"
+    resizes_inside = True
+
+    def __init__(self, name):
+        self.file, build = CASES[name]
+        self.net = build().eval()
+
+    def predict(self, images):
+        """Returns what it finds, see `found`."""
+        images = [torch.from_numpy(x).permute(2, 0, 1) / 255 for x in images]
+        with torch.no_grad():
+            results = self.net(images)
+        for one in results:
+            if "masks" in one:
+                one["masks"] = one["masks"][:, 0]
+            if "keypoints" in one:
+                one["keypoints"] = one["keypoints"][..., :2]
+            one.pop("keypoints_scores", None)
+        return results
+
+    def save(self, path):
+        """Writes its file."""
+        torch.save(self.net.state_dict(), path)
