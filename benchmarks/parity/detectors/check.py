@@ -22,12 +22,9 @@ import time
 import comparison
 import found
 import numpy as np
-import photos
 from comparison import TOLERANCE
 
 from nonlocal_keras import convert
-
-SETTINGS = {"min_size": photos.MIN_SIZE, "max_size": photos.MAX_SIZE}
 
 
 def main():
@@ -105,7 +102,10 @@ def load(folder):
     """Returns the checkpoint of a detector, and what it is converted to."""
     told = json.loads((folder / "told.json").read_text())
     file = folder / told["file"]
-    return file, convert.convert(file, told["source"], **SETTINGS)[0]
+    model, _ = convert.convert(file, told["source"], **told["sizes"])
+    # A graph for every size of a batch would take longer than its images.
+    model.run_eagerly = True
+    return file, model
 
 
 def of_image(results, index):

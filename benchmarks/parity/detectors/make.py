@@ -1,6 +1,6 @@
 """Writes random full-width detectors of PyTorch projects, and what they find.
 
-    python make.py FOLDER [NAME...] [--images FOLDER]
+    python make.py FOLDER [NAME...] [--size PIXELS] [--images FOLDER]
 
 `FOLDER/NAME/` gets the checkpoint, under a name as it is published, and for
 each batch of photos a file of what was found. A name may be of a project, such
@@ -31,7 +31,9 @@ def main():
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("names", nargs="*", default=PROJECTS)
     parser.add_argument("--images", help="a folder of photos")
+    parser.add_argument("--size", type=int, default=400, help="short side")
     arguments = parser.parse_intermixed_args()
+    sizes = photos.sizes(arguments.size)
     images = photos.load(arguments.images)
     for project in PROJECTS:
         names = [n for n in arguments.names if n.startswith(project)]
@@ -43,17 +45,18 @@ def main():
             if project in names:
                 names = module.CASES
             for name in names:
-                make(module.Peer(name), arguments.folder / name, images)
+                peer = module.Peer(name, **sizes)
+                make(peer, arguments.folder / name, images, sizes)
 
 
-def make(peer, folder, images):
+def make(peer, folder, images, sizes):
     """Draws the weights of a detector, saves it and lets it look at photos."""
     begin = time.perf_counter()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     originals = images
     if not peer.resizes_inside:
-        images = [photos.as_taken(image) for image in images]
+        images = [photos.as_taken(image, **sizes) for image in images]
     weights.draw(peer.net, SEED)
     weights.fit(peer.net, lambda: peer.predict(images[:1]))
     peer.save(folder / peer.file)
@@ -62,10 +65,10 @@ def make(peer, folder, images):
         found.write(folder / f"{number}.npz", batch, results)
     if folder.name in RESIZED:
         taken = [peer.resize(image) for image in originals]
-        sizes = [image.shape[:2] for image in originals]
-        resized = peer.predict(taken, sizes)
+        before = [image.shape[:2] for image in originals]
+        resized = peer.predict(taken, before)
         found.write(folder / "resized.npz", originals, resized)
-    told = {"source": peer.source, "file": peer.file}
+    told = {"source": peer.source, "file": peer.file, "sizes": sizes}
     (folder / "told.json").write_text(json.dumps(told))
     seconds = time.perf_counter() - begin
     print(f"{folder.name}: {seconds:.0f} s", flush=True)

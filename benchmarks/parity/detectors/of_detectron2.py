@@ -18,7 +18,6 @@ import detectron2  # noqa: E402
 
 detectron2._C = sys.modules["detectron2._C"]
 
-import photos  # noqa: E402
 import torch  # noqa: E402
 from detectron2.config import get_cfg  # noqa: E402
 from detectron2.data.transforms import ResizeShortestEdge  # noqa: E402
@@ -48,7 +47,8 @@ class Peer:
     source = "detectron2"
     resizes_inside = False
 
-    def __init__(self, name):
+    def __init__(self, name, min_size, max_size):
+        self.rule = ResizeShortestEdge([min_size] * 2, max_size)
         path, changes = CASES[name]
         # Those of the model zoo are `.pkl`, those of its trainer `.pth`.
         ending = ".pth" if "keypoint" in name else ".pkl"
@@ -59,11 +59,9 @@ class Peer:
         config.merge_from_list([x for pair in changes.items() for x in pair])
         self.net = build_model(config).eval()
 
-    @staticmethod
-    def resize(image):
+    def resize(self, image):
         """Returns an image as the project resizes it, by Pillow."""
-        rule = ResizeShortestEdge([photos.MIN_SIZE] * 2, photos.MAX_SIZE)
-        return rule.get_transform(image).apply_image(image)
+        return self.rule.get_transform(image).apply_image(image)
 
     def predict(self, images, originals=None):
         """Returns what it finds, see `found`.

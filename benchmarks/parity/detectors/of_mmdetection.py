@@ -9,7 +9,6 @@ mmcv_ops.install()
 import mmcv  # noqa: E402
 import mmdet  # noqa: E402
 import numpy as np  # noqa: E402
-import photos  # noqa: E402
 import torch  # noqa: E402
 from mmdet.models.roi_heads.mask_heads import fcn_mask_head  # noqa: E402
 from mmdet.registry import MODELS  # noqa: E402
@@ -39,7 +38,8 @@ class Peer:
     source = "mmdetection"
     resizes_inside = False
 
-    def __init__(self, name):
+    def __init__(self, name, min_size, max_size):
+        self.scale = (max_size, min_size)
         register_all_modules()
         path = _CONFIGS / CASES[name]
         self.file = f"{path.stem}.pth"
@@ -56,10 +56,9 @@ class Peer:
         del module, inputs
         self.masks = outputs
 
-    @staticmethod
-    def resize(image):
+    def resize(self, image):
         """Returns an image as the project resizes it, by OpenCV."""
-        return mmcv.imrescale(image, (photos.MAX_SIZE, photos.MIN_SIZE))
+        return mmcv.imrescale(image, self.scale)
 
     def predict(self, images, originals=None):
         """Returns what it finds, see `found`.

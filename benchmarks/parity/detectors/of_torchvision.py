@@ -2,7 +2,6 @@
 
 import functools
 
-import photos
 import torch
 from torchvision.models import detection
 from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
@@ -10,47 +9,58 @@ from torchvision.ops.misc import FrozenBatchNorm2d
 
 # How the first releases were trained: they have no epsilon.
 _FIRST = {"norm_layer": functools.partial(FrozenBatchNorm2d, eps=0.0)}
-_SIZES = {"min_size": photos.MIN_SIZE, "max_size": photos.MAX_SIZE}
 
 
-def _released(build, **options):
-    return build(weights=None, weights_backbone=None, **options, **_SIZES)
+def _released(kind, **options):
+    return kind(weights=None, weights_backbone=None, **options)
 
 
 def _first(kind, **options):
     backbone = resnet_fpn_backbone(
         backbone_name="resnet50", weights=None, **_FIRST
     )
-    return kind(backbone, **options, **_SIZES)
+    return kind(backbone, **options)
 
 
-def _resnet101():
+def _resnet101(kind, **options):
     backbone = resnet_fpn_backbone(backbone_name="resnet101", weights=None)
-    return detection.MaskRCNN(backbone, num_classes=91, **_SIZES)
+    return kind(backbone, num_classes=91, **options)
 
 
-# name -> (file, as published where it is; how it is made)
+_of_coco = functools.partial(_first, num_classes=91)
+_of_persons = functools.partial(_first, num_classes=2, num_keypoints=17)
+
+# name -> (file, as published where it is; how it is made, of which kind)
 CASES = {
     "torchvision_faster_r50": (
         "fasterrcnn_resnet50_fpn_coco-258fb6c6.pth",
-        lambda: _first(detection.FasterRCNN, num_classes=91),
+        _of_coco,
+        detection.FasterRCNN,
     ),
     "torchvision_faster_r50_v2": (
         "fasterrcnn_resnet50_fpn_v2_coco.pth",
-        lambda: _released(detection.fasterrcnn_resnet50_fpn_v2),
+        _released,
+        detection.fasterrcnn_resnet50_fpn_v2,
     ),
     "torchvision_mask_r50": (
         "maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth",
-        lambda: _first(detection.MaskRCNN, num_classes=91),
+        _of_coco,
+        detection.MaskRCNN,
     ),
     "torchvision_mask_r50_v2": (
         "maskrcnn_resnet50_fpn_v2_coco.pth",
-        lambda: _released(detection.maskrcnn_resnet50_fpn_v2),
+        _released,
+        detection.maskrcnn_resnet50_fpn_v2,
     ),
-    "torchvision_mask_r101": ("maskrcnn_resnet101_fpn.pth", _resnet101),
+    "torchvision_mask_r101": (
+        "maskrcnn_resnet101_fpn.pth",
+        _resnet101,
+        detection.MaskRCNN,
+    ),
     "torchvision_keypoint_r50": (
         "keypointrcnn_resnet50_fpn_coco-fc266e95.pth",
-        lambda: _first(detection.KeypointRCNN, num_classes=2, num_keypoints=17),
+        _of_persons,
+        detection.KeypointRCNN,
     ),
 }
 
@@ -61,9 +71,9 @@ class Peer:
     source = "torchvision"
     resizes_inside = True
 
-    def __init__(self, name):
-        self.file, build = CASES[name]
-        self.net = build().eval()
+    def __init__(self, name, **sizes):
+        self.file, build, kind = CASES[name]
+        self.net = build(kind, **sizes).eval()
 
     def predict(self, images):
         """Returns what it finds, see `found`."""

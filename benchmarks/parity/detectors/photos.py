@@ -6,8 +6,6 @@ import numpy as np
 from PIL import Image
 from PIL import ImageOps
 
-# The short side of images in the networks, and the longest long one.
-MIN_SIZE, MAX_SIZE = 480, 800
 # Of the photos that scikit-image brings, with a person, objects and an animal.
 _NAMES = ("astronaut", "coffee", "chelsea")
 _ENDINGS = {".jpg", ".jpeg", ".png"}
@@ -51,18 +49,24 @@ def batches(images):
     return [images[:1], *(images[n : n + 4] for n in range(1, len(images), 4))]
 
 
-def as_taken(image):
+def sizes(short):
+    """Returns the arguments for images of which the short side is given."""
+    return {"min_size": short, "max_size": short * 5 // 3}
+
+
+def as_taken(image, min_size, max_size):
     """Scales an image to the size that a network takes.
 
     Args:
         image: uint8 array `(height, width, 3)`.
+        min_size: Integer, what its short side becomes.
+        max_size: Integer, to which its long side is cropped.
 
     Returns:
-        uint8 array whose short side is `MIN_SIZE`, its long side cropped to
-        `MAX_SIZE`.
+        uint8 array.
     """
     height, width = image.shape[:2]
-    scale = MIN_SIZE / min(height, width)
+    scale = min_size / min(height, width)
     size = (round(width * scale), round(height * scale))
     scaled = np.array(Image.fromarray(image).resize(size, Image.BILINEAR))
-    return np.ascontiguousarray(scaled[:MAX_SIZE, :MAX_SIZE])
+    return np.ascontiguousarray(scaled[:max_size, :max_size])
