@@ -78,6 +78,37 @@ def test_the_order_counts_but_for_equal_scores():
     assert not other.passed and (other.ties, other.swapped) == (0, 2)
 
 
+def test_masks_are_compared_where_their_whole_pixels_are_the_same():
+    # Enlarged by 30/28, it begins just below a whole pixel, or just above.
+    found = rows(draw(), (0,))
+    below, above = (
+        {**found, "boxes": np.array([[20 + gap, 30.2, 48 + gap, 58.3]])}
+        for gap in (-1e-3, 1e-3)
+    )
+    moved = {**above, "masks": found["masks"] + 0.5}
+    total = comparison.Comparison(whole_pixels=True)
+    total.add(moved, below)
+    assert total.passed and total.edges == 1
+    total.add(moved, above)
+    assert not total.passed and total.edges == 1
+    assert not compare(moved, below).passed
+
+
+def test_a_keypoint_may_be_at_the_other_one_of_two_equal_maxima():
+    points = {
+        "keypoints": np.zeros((4, 3, 2)),
+        "keypoint_scores": np.ones((4, 3)),
+    }
+    theirs = {**draw(), **points}
+    ours = change(theirs, (1, 2), keypoints=5.0, keypoint_scores=9e-4)
+    tie = compare(ours, theirs)
+    assert tie.passed and tie.ties == 1
+    other = change(ours, (1, 2), keypoint_scores=2e-4)
+    assert not compare(other, theirs).passed
+    without = {**draw(), "keypoints": points["keypoints"]}
+    assert not compare(ours, without).passed
+
+
 def test_finding_nothing_in_any_image_is_no_agreement():
     assert not compare(rows(draw(), ()), rows(draw(), ())).passed
 

@@ -4,24 +4,35 @@ import numpy as np
 
 # Pixels, and probabilities.
 TOLERANCE = {"boxes": 0.05, "scores": 1e-4, "masks": 1e-3, "keypoints": 0.5}
+# Logits of heat maps, which spread by 4 (`weights.py`).
+_SAME_MAXIMUM = 1e-3
 
 
 class Comparison:
     """Sums up what is found in several images.
+
+    Args:
+        whole_pixels: Boolean, whether masks are drawn into whole pixels of
+            their boxes, so that a tiny difference may move one by a pixel.
+            Defaults to `False`.
 
     Attributes:
         images: Integer.
         objects: Integer, those that the project has found.
         other: Integer, those that only one of both has found.
         ties: Integer, those at another place of the order whose scores are
-            as good as equal.
+            as good as equal, and keypoints at another place of heat maps whose
+            maxima are so.
         swapped: Integer, those at another place without such an excuse.
+        edges: Integer, those whose mask is drawn into other whole pixels,
+            which is not compared.
         differences: Dictionary of the largest differences.
     """
 
-    def __init__(self):
+    def __init__(self, whole_pixels=False):
+        self.whole_pixels = whole_pixels
         self.images = self.objects = self.other = 0
-        self.ties = self.swapped = 0
+        self.ties = self.swapped = self.edges = 0
         self.differences = {}
 
     @property
@@ -55,10 +66,33 @@ class Comparison:
         for name in TOLERANCE:
             if name in theirs:
                 gaps = np.abs(ours[name][mine] - theirs[name][other])
+                if name == "masks" and self.whole_pixels:
+                    same = _pixels(ours["boxes"][mine])
+                    same = same == _pixels(theirs["boxes"][other])
+                    self.edges += int((~same.all(axis=1)).sum())
+                    gaps = gaps[same.all(axis=1)]
+                if name == "keypoints" and "keypoint_scores" in theirs:
+                    # Heat maps may have two maxima that are as good as equal.
+                    maxima = [
+                        found["keypoint_scores"][index]
+                        for found, index in ((ours, mine), (theirs, other))
+                    ]
+                    equal = np.abs(maxima[0] - maxima[1]) < _SAME_MAXIMUM
+                    far = (gaps >= TOLERANCE[name]).any(axis=-1)
+                    self.ties += int((far & equal).sum())
+                    gaps = gaps[~(far & equal)]
                 known = self.differences.get(name, 0.0)
                 # Which keeps what is no number.
                 largest = np.maximum(known, gaps.max(initial=0))
                 self.differences[name] = float(largest)
+
+
+def _pixels(boxes):
+    """Returns the whole pixels into which torchvision draws masks."""
+    middle = (boxes[:, :2] + boxes[:, 2:]) / 2
+    # A mask of 28 x 28 has a border of zeros there.
+    half = (boxes[:, 2:] - boxes[:, :2]) / 2 * np.float32(30 / 28)
+    return np.concatenate([middle - half, middle + half], axis=1).astype(int)
 
 
 def distances(ours, theirs):

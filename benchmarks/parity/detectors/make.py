@@ -67,8 +67,15 @@ def make(peer, folder, images, sizes):
         taken = [peer.resize(image) for image in originals]
         before = [image.shape[:2] for image in originals]
         resized = peer.predict(taken, before)
+        for one, pixels in zip(resized, taken):
+            one["taken"] = pixels
         found.write(folder / "resized.npz", originals, resized)
-    told = {"source": peer.source, "file": peer.file, "sizes": sizes}
+    told = {
+        "source": peer.source,
+        "file": peer.file,
+        "sizes": sizes,
+        "whole_pixels": peer.whole_pixels,
+    }
     (folder / "told.json").write_text(json.dumps(told))
     seconds = time.perf_counter() - begin
     print(f"{folder.name}: {seconds:.0f} s", flush=True)

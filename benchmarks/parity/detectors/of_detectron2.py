@@ -45,6 +45,7 @@ class Peer:
     """One of them, as `make.py` uses it."""
 
     source = "detectron2"
+    whole_pixels = False
     resizes_inside = False
 
     def __init__(self, name, min_size, max_size):

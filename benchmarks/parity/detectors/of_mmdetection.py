@@ -36,6 +36,7 @@ class Peer:
     """One of them, as `make.py` uses it."""
 
     source = "mmdetection"
+    whole_pixels = False
     resizes_inside = False
 
     def __init__(self, name, min_size, max_size):

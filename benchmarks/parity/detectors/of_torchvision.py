@@ -69,6 +69,7 @@ class Peer:
     """One of them, as `make.py` uses it."""
 
     source = "torchvision"
+    whole_pixels = True
     resizes_inside = True
 
     def __init__(self, name, **sizes):
@@ -85,7 +86,7 @@ class Peer:
                 one["masks"] = one["masks"][:, 0]
             if "keypoints" in one:
                 one["keypoints"] = one["keypoints"][..., :2]
-            one.pop("keypoints_scores", None)
+                one["keypoint_scores"] = one.pop("keypoints_scores")
         return results
 
     def save(self, path):

@@ -23,10 +23,13 @@ _OUTPUTS = (
     ("fc_cls", 1.5, True),
     ("box_predictor.bbox_pred", 1.0, False),
     ("fc_reg", 1.0, False),
-    ("mask_fcn_logits", 3.0, False),
-    ("mask_head.predictor", 3.0, False),
-    ("conv_logits", 3.0, False),
+    ("mask_fcn_logits", 1.0, False),
+    ("mask_head.predictor", 1.0, False),
+    ("conv_logits", 1.0, False),
     ("score_lowres", 4.0, False),
+    # Global context is the same at all places: much of it would drown what
+    # differs from place to place.
+    ("channel_add_conv.3", 0.1, False),
 )
 _LAYERS = (torch.nn.Conv2d, torch.nn.ConvTranspose2d, torch.nn.Linear)
 # The last normalization of a residual block. Small ones keep the sum small.
