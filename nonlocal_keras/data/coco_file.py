@@ -76,9 +76,7 @@ def _to_dataset(content, folder):
             make_image(key, *images[key], objects[key], len(joints))
             for key in sorted(objects, key=_order)
         ],
-        class_names=tuple(
-            str(entry.get("name", key)) for key, entry in categories.items()
-        ),
+        class_names=_name_classes(categories, faults),
         category_ids=tuple(categories),
         keypoint_names=joints,
         keypoint_labels=with_joints,
@@ -117,6 +115,19 @@ def _read_categories(entries, faults):
         else:
             found[key] = entry
     return {key: found[key] for key in sorted(found, key=_order)}
+
+
+def _name_classes(categories, faults):
+    """Returns the names by label; by them the classes of models are told."""
+    names = []
+    for key, entry in categories.items():
+        name = str(entry.get("name", key))
+        if name in names:
+            faults.add("category name is used twice", "its id added", name)
+        while name in names:
+            name = f"{name} {key}"
+        names.append(name)
+    return tuple(names)
 
 
 def _read_joints(categories):

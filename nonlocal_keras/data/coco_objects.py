@@ -12,6 +12,8 @@ ROUNDING = 1.0
 # The share of its box that a mask fills, which the evaluation of poses takes
 # where a file has no areas (CrowdPose).
 SHARE_OF_BOX = 0.53
+# What is done with an object whose mask cannot be used.
+NO_MASK = "object kept without mask"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -64,7 +66,7 @@ def parse(entry, label, joints, height, width, note):
         label=label,
         xywh=xywh,
         area=_area(entry, SHARE_OF_BOX * w * h, note),
-        crowd=bool(entry.get("iscrowd", False)),
+        crowd=_crowd(entry, note),
         segment=_segment(entry, height, width, note),
         keypoints=_keypoints(entry, joints, note),
     )
@@ -92,13 +94,25 @@ def _area(entry, estimate, note):
     return float(numbers[0])
 
 
+def _crowd(entry, note):
+    value = entry.get("iscrowd")
+    if value is None:
+        return False
+    # A text "0" is true for Python.
+    numbers = segments.finite_numbers([value])
+    if numbers is None:
+        note("iscrowd is no number", "taken for one object")
+        return False
+    return bool(numbers[0])
+
+
 def _segment(entry, height, width, note):
     value = entry.get("segmentation")
     # Data sets without masks write an empty list.
     if value is None or value == []:
         return None
     segment, wrong = segments.parse(value, height, width)
-    done = "left out" if segment else "object kept without mask"
+    done = "left out" if segment else NO_MASK
     for what in wrong:
         note(what, done)
     return segment

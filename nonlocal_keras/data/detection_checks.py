@@ -1,5 +1,6 @@
 """What `DetectionReader` refuses, and the words for it."""
 
+from nonlocal_keras.data.coco_objects import NO_MASK
 from nonlocal_keras.images import batches
 
 
@@ -20,9 +21,11 @@ def require_targets(dataset, spec):
             "read_coco(path, folder). Received: annotations alone"
         )
     if spec.masks and not dataset.has_masks:
+        reasons = (f.what for f in dataset.faults if f.done == NO_MASK)
+        reason = next(reasons, "not one object has one")
         raise ValueError(
-            "`dataset` must have masks: not one object has one. Set "
-            "masks=False in the specification. Received: masks=True"
+            f"`dataset` must have masks: {reason}. Set masks=False in the "
+            "specification. Received: masks=True"
         )
     if spec.keypoints and not dataset.keypoint_names:
         raise ValueError(

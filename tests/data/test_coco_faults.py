@@ -126,6 +126,22 @@ def test_an_unusable_area_is_estimated(area, tmp_path):
     assert dataset.images[0].areas == pytest.approx([53])
 
 
+@pytest.mark.parametrize(
+    "value, crowd", [("0", False), ("1", True), (None, False), (True, True)]
+)
+def test_whether_it_is_a_crowd_may_be_text(value, crowd, tmp_path):
+    dataset = read(tmp_path, [image(1)], [thing(1, iscrowd=value)])
+    assert dataset.images[0].crowd.tolist() == [crowd]
+    assert not dataset.faults
+
+
+@pytest.mark.parametrize("value", ["no", math.nan, [0]])
+def test_what_does_not_say_whether_it_is_a_crowd_is_counted(value, tmp_path):
+    dataset = read(tmp_path, [image(1)], [thing(1, iscrowd=value)])
+    only_fault(dataset, "iscrowd is no number", "taken for one object")
+    assert dataset.images[0].crowd.tolist() == [False]
+
+
 @pytest.mark.parametrize("keypoints", [[1, 2, 2], [math.nan] * 6, "text"])
 def test_unusable_keypoints_are_left_out(keypoints, tmp_path):
     person = {"id": 1, "name": "person", "keypoints": ["head", "foot"]}
@@ -194,6 +210,15 @@ def test_of_two_categories_of_one_id_the_first_is_taken(tmp_path):
     dataset = read(tmp_path, [image(1)], [thing(1)], categories=twice)
     only_fault(dataset, "category id is listed twice", "first one taken")
     assert dataset.class_names == ("person", "kite")
+
+
+def test_two_categories_of_one_name_are_told_apart(tmp_path):
+    twice = [*coco_files.CATEGORIES, {"id": 40, "name": "person"}]
+    things = [thing(1), thing(2, category_id=40)]
+    dataset = read(tmp_path, [image(1)], things, categories=twice)
+    only_fault(dataset, "category name is used twice", "its id added")
+    assert dataset.class_names == ("person", "kite", "person 40")
+    assert dataset.images[0].labels.tolist() == [1, 2]
 
 
 def test_a_missing_image_is_left_out_with_its_objects(tmp_path):

@@ -353,6 +353,13 @@ def test_data_sets_without_what_is_asked_for_are_refused(tmp_path):
     assert set(opened.training_batch(0, 1)[1]) == {"boxes", "labels"}
 
 
+def test_why_masks_cannot_be_used_is_said(tmp_path):
+    wrong = {"size": [60, 40], "counts": [0, 2400]}
+    dataset = read(tmp_path, [image(1)], [thing(1, segmentation=wrong)])
+    with pytest.raises(ValueError, match="mask is of another size"):
+        reader(dataset)
+
+
 def test_other_labels_are_refused(tmp_path):
     categories = [{"id": "kite", "name": "kite"}]
     entries = [thing(1, category_id="kite")]
