@@ -1,4 +1,4 @@
-"""What `keras.ops` lacks: loops over tiles, searches, gradients, replicas."""
+"""What `keras.ops` lacks: loops over tiles, searches, gradients, checks."""
 
 import functools
 
@@ -244,6 +244,42 @@ def count_below(ascending, values):
     return ops.vectorized_map(
         lambda row: ops.searchsorted(*row, side="left"), (ascending, values)
     )
+
+
+def checked(x, condition, message, received):
+    """Returns a tensor, or raises an error if a condition does not hold.
+
+    Graphs of TensorFlow raise it when they run. What XLA compiles, as JAX
+    does with all steps of `fit`, cannot stop: there the tensor is returned.
+
+    Args:
+        x: Tensor.
+        condition: Boolean tensor without axes.
+        message: String, the rule.
+        received: Tensor without axes, the value that breaks it.
+
+    Raises:
+        ValueError: If it does not hold, and the program runs eagerly.
+    """
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        if not tf.executing_eagerly():
+            says = tf.debugging.Assert(condition, [message, received])
+            with tf.control_dependencies([says]):
+                return tf.identity(x)
+    if backend == "jax":
+        import jax
+
+        if isinstance(condition, jax.core.Tracer):
+            return x
+    if backend == "torch" and condition.is_meta:
+        return x  # It has a shape and no value.
+    if not bool(condition):
+        value = ops.convert_to_numpy(received)
+        raise ValueError(f"{message} Received: {value}")
+    return x
 
 
 def replicas():

@@ -135,9 +135,11 @@ class TrainableDetector(keras.Model):
                   bottom in pixels of the resized image. One without an area
                   counts as filling.
                 - `labels`: int32 `(batch, n)`, classes from 1; 0 is filling.
+                  One that is no class is an error, or a loss that is no
+                  number in a step that XLA compiles.
                 - `masks`, with a mask head: uint8 `(batch, n, size, size)`,
-                  1 where in its box the object is, else 0. One that is 0
-                  everywhere teaches no mask.
+                  1 or more where in its box the object is, else 0. One that
+                  is 0 everywhere teaches no mask.
                 - `keypoints`, with a keypoint head: float32 `(batch, n,
                   keypoints, 3)`, x and y in pixels of the resized image and
                   visibility, above 0 where the place is known.
@@ -150,7 +152,8 @@ class TrainableDetector(keras.Model):
             `mask_loss` and `keypoint_loss`.
 
         Raises:
-            ValueError: If a target is missing or of another shape.
+            ValueError: If a target is missing or of another shape, or a
+                label is no class of the model.
         """
         return training_step.losses_of(
             self,

@@ -51,7 +51,10 @@ def losses_of(model, config, options, inputs, targets, seed, training):
         return model.get_layer(layer)(*inputs, training=training)
 
     targets = objects.standardize(
-        targets, config["masks"], config["num_keypoints"]
+        targets,
+        config["masks"],
+        config["num_keypoints"],
+        config["num_classes"],
     )
     images = ops.convert_to_tensor(inputs["images"])
     stages = model.backbone(images, training=training)

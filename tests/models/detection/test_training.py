@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from nonlocal_keras.models.detection import targets
 from tests.support import small_detector
 from tests.support.backends import BACKEND
 from tests.support.backends import gradients_of_weights
@@ -292,6 +293,7 @@ def test_graphs_of_any_sizes_have_the_losses_of_eager_steps(jit_compile):
             "masks square. Received: (2, 3, 8, 9)",
         ),
         ({"keypoints": np.zeros((2, 3, 17, 3))}, "(batch, objects, 2, 3)"),
+        ({"labels": np.zeros((2, 1))}, "as `targets['boxes']`, (2, 3)"),
     ],
 )
 def test_wrong_targets_are_named(model, change, message):
@@ -300,6 +302,58 @@ def test_wrong_targets_are_named(model, change, message):
     with pytest.raises(ValueError, match="Received: ") as caught:
         model.losses_of(inputs, targets)
     assert message in str(caught.value)
+
+
+def test_a_label_that_is_no_class_is_named(model):
+    inputs, targets = small_detector.batch()
+    targets["labels"][1, 2] = 3
+    with pytest.raises(ValueError, match="Received: 3") as caught:
+        model.losses_of(inputs, targets)
+    assert "must be from 1 to 2, or 0" in str(caught.value)
+    assert "num_classes=3" in str(caught.value)
+
+
+@tensorflow_only
+def test_a_label_that_is_no_class_is_named_in_graphs():
+    import tensorflow as tf
+
+    @tf.function
+    def standardize(labels):
+        boxes = tf.tile([[[0.0, 0.0, 9.0, 9.0]]], (1, 2, 1))
+        given = {"boxes": boxes, "labels": labels}
+        return targets.standardize(given, False, None, 3)["labels"]
+
+    assert standardize([[2, 0]]).numpy().tolist() == [[2, 0, 0]]
+    with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+        standardize([[4, 0]])
+    assert "`labels` of the targets must be from 1 to 2" in str(caught.value)
+    assert "[4]" in str(caught.value)
+
+
+def test_masks_of_255_are_masks_of_ones(model):
+    inputs, given = small_detector.batch()
+    sampling = {"rpn_samples": 4096, "roi_samples": 64}
+    small_detector.compiled(model, **sampling)
+    expected = floats(model.losses_of(inputs, given, training=False))
+    given["masks"] = 255 * given["masks"]
+    found = floats(model.losses_of(inputs, given, training=False))
+    np.testing.assert_allclose(found["mask_loss"], expected["mask_loss"], 1e-5)
+
+
+@tensorflow_only
+def test_masks_of_a_size_that_changes_are_named():
+    import tensorflow as tf
+
+    specs = {
+        "boxes": tf.TensorSpec((2, None, 4)),
+        "labels": tf.TensorSpec((2, None)),
+        "masks": tf.TensorSpec((2, None, None, None)),
+    }
+    standardize = tf.function(
+        lambda given: targets.standardize(given, True, None, 3)
+    )
+    with pytest.raises(ValueError, match="must be of one size in all batches"):
+        standardize.get_concrete_function(specs)
 
 
 def test_a_batch_must_be_inputs_and_targets(model):
