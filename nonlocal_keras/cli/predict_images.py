@@ -23,11 +23,12 @@ def run(model, arguments):
 
     Args:
         model: A `nonlocal_keras.models.MaskRCNN`.
-        arguments: Parsed flags, of which `files`, `output` and `threshold`
-            are read.
+        arguments: Parsed flags, of which `files`, `model`, `output` and
+            `threshold` are read.
 
     Raises:
-        ValueError: If one of the images could not be predicted.
+        ValueError: If one of the images could not be predicted, or the
+            model is damaged.
     """
     from nonlocal_keras import data
 
@@ -42,7 +43,13 @@ def run(model, arguments):
             broken.append(path)
             terminal.say(flags.PROGRAM, _with_hint(error, path))
             continue
-        found = model.predict([pixels], mask_threshold=_IN_MASK)
+        try:
+            found = model.predict(
+                [pixels], mask_threshold=_IN_MASK, score_threshold=threshold
+            )
+        except FloatingPointError as error:
+            words = f"{arguments.model} is damaged: {error}"
+            raise ValueError(words) from error
         _print_table(path, found, model.labels, threshold)
         if output is not None:
             picture = visualize.draw_detections(

@@ -6,6 +6,7 @@ import keras
 
 from nonlocal_keras.evaluation.coco import CocoEvaluator
 from nonlocal_keras.models import MaskRCNN
+from nonlocal_keras.models.detection.finite import require_finite
 
 # By the kind that is measured: whether a detector of a configuration has it.
 _HEADS = {
@@ -62,7 +63,7 @@ def evaluate_detector(
     Raises:
         ValueError: If the model is no detector, no image can be read, or
             model and data set do not fit each other.
-        FloatingPointError: If a prediction is no finite number.
+        FloatingPointError: If a weight or a prediction is no finite number.
         ImportError: If faster-coco-eval or Pillow is not installed.
     """
     if not isinstance(model, MaskRCNN):
@@ -70,6 +71,7 @@ def evaluate_detector(
             "`model` must be a nonlocal_keras.models.MaskRCNN; `evaluate` "
             f"measures video classifiers. Received: model={model!r}"
         )
+    require_finite(model)
     config = model.get_config()
     kinds = _choose(kinds, config, dataset)
     named = model.labels is not None

@@ -63,6 +63,16 @@ def test_a_table_tells_what_is_found(capsys, detector, photo, monkeypatch):
         )
 
 
+def test_a_model_that_diverged_is_one_line(capsys, photo, monkeypatch):
+    model = detectors.small(labels=LABELS)
+    weight = model.get_layer("box_head").weights[0]
+    weight.assign(weight * np.nan)
+    monkeypatch.setattr(model_file, "read", lambda *unused: model)
+    status, out, err = run(capsys, "predict", photo, "--model", "lost.keras")
+    assert status == 1 and not out and len(err.splitlines()) == 1
+    assert "lost.keras is damaged: the weights" in err
+
+
 def test_a_picture_is_written(capsys, loaded, photo, tmp_path):
     output = tmp_path / "out.jpg"
     flags = ("--model", loaded, "-o", str(output), "--threshold", "0")

@@ -144,6 +144,15 @@ def test_classes_of_another_number_need_names(perfect, tmp_path):
         evaluate_detector(perfect, data.read_coco(*files), progress=False)
 
 
+def test_weights_that_are_no_numbers_are_an_error(dataset):
+    model = detectors.small(labels=LABELS)
+    weight = model.get_layer("mask_head").weights[0]
+    weight.assign(weight * np.inf)
+    with pytest.raises(FloatingPointError, match="diverged") as caught:
+        evaluate_detector(model, dataset, progress=False)
+    assert f"Received: {weight.path} with others" in str(caught.value)
+
+
 def test_a_classifier_is_refused(dataset):
     with pytest.raises(ValueError, match="must be a .*MaskRCNN"):
         evaluate_detector(small.classifier(), dataset, progress=False)

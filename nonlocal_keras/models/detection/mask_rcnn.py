@@ -7,6 +7,7 @@ from nonlocal_keras.images import batches
 from nonlocal_keras.layers import arguments
 from nonlocal_keras.models.detection import anchors
 from nonlocal_keras.models.detection import config as configs
+from nonlocal_keras.models.detection import finite
 from nonlocal_keras.models.detection import network
 from nonlocal_keras.models.detection import postprocessing
 from nonlocal_keras.models.detection import preprocessing
@@ -277,7 +278,13 @@ class MaskRCNN(TrainableDetector):
         )
         return {"images": images, "image_sizes": sizes}
 
-    def predict(self, images, batch_size=None, mask_threshold=None):
+    def predict(
+        self,
+        images,
+        batch_size=None,
+        mask_threshold=None,
+        score_threshold=None,
+    ):
         """Finds the objects in images.
 
         JAX compiles the network for each size of a batch.
@@ -290,6 +297,9 @@ class MaskRCNN(TrainableDetector):
             mask_threshold: Float, the probability above which a pixel is in a
                 mask, which then holds Booleans, a quarter of the memory.
                 Defaults to `None`, masks of probabilities.
+            score_threshold: Float, less probable objects are left out as
+                well, before their masks are drawn, which take the memory of
+                an image each. Defaults to `None`, that of the model.
 
         Returns:
             Dictionary, for `n = detections_per_image`. Where an image has
@@ -311,20 +321,29 @@ class MaskRCNN(TrainableDetector):
 
         Raises:
             ValueError: If an image is of another type or shape.
+            FloatingPointError: If nothing is found, for the weights are no
+                finite numbers.
         """
         images = preprocessing.check_images(images)
         size = len(images) if batch_size is None else batch_size
         arguments.check_positive_int("batch_size", size)
         found = [
-            self._predict_batch(images[start : start + size], mask_threshold)
+            self._predict_batch(
+                images[start : start + size], mask_threshold, score_threshold
+            )
             for start in range(0, len(images), size)
         ]
         return postprocessing.join(found)
 
-    def _predict_batch(self, images, mask_threshold):
+    def _predict_batch(self, images, mask_threshold, score_threshold):
         inputs = self.preprocess(images)
+        outputs = self.predict_on_batch(inputs)
+        if not np.any(outputs["num_detections"]):
+            finite.require_finite(self)
+        if score_threshold is not None:
+            outputs = postprocessing.leave_out(outputs, score_threshold)
         return postprocessing.postprocess(
-            self.predict_on_batch(inputs),
+            outputs,
             inputs["image_sizes"],
             np.array([image.shape[:2] for image in images], "int32"),
             mask_threshold,

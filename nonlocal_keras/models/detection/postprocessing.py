@@ -52,6 +52,27 @@ def postprocess(
     return results
 
 
+def leave_out(outputs, threshold):
+    """Leaves out the detections that are less probable than a threshold.
+
+    Args:
+        outputs: Dictionary of arrays, the outputs of a `MaskRCNN`.
+        threshold: Float.
+
+    Returns:
+        Dictionary of the same keys.
+    """
+    scores = np.asarray(outputs["confidence"])
+    # The most probable ones come first.
+    kept = scores >= threshold
+    return {
+        **outputs,
+        "labels": np.where(kept, outputs["labels"], PADDING),
+        "confidence": np.where(kept, scores, np.float32(PADDING)),
+        "num_detections": kept.sum(axis=1, dtype="int32"),
+    }
+
+
 def join(batches):
     """Returns the results of several batches as one."""
     if len(batches) == 1:

@@ -67,6 +67,29 @@ def test_batches_are_made_of_as_many_images_as_asked_for(model):
     assert_equal(found, whole, rtol=1e-4, atol=1e-3)
 
 
+def test_less_probable_objects_are_left_out(model, found):
+    scores = found["confidence"][0, : found["num_detections"][0]]
+    threshold = float(scores[1] + scores[2]) / 2
+    assert len(scores) > 2 and scores[1] > scores[2]
+    given = images((50, 80), (90, 60))
+    fewer = model.predict(given, score_threshold=threshold)
+    assert fewer["num_detections"][0] == 2
+    assert fewer["masks"][0].shape == (2, 50, 80)
+    for name in ("boxes", "labels", "confidence", "keypoints"):
+        np.testing.assert_allclose(
+            fewer[name][0, :2], found[name][0, :2], rtol=1e-4, atol=1e-3
+        )
+        assert (fewer[name][0, 2:] == -1).all()
+
+
+def test_weights_that_are_no_numbers_find_nothing_and_say_so():
+    model = small()
+    weight = model.get_layer("box_head").weights[0]
+    weight.assign(weight * np.nan)
+    with pytest.raises(FloatingPointError, match="lower learning rate"):
+        model.predict(images((50, 80)))
+
+
 def test_a_file_predicts_the_same(model, found, tmp_path):
     model.save(tmp_path / "model.keras")
     twin = eager(keras.saving.load_model(tmp_path / "model.keras"))
