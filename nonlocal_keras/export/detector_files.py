@@ -222,7 +222,8 @@ def _check_shape(shape, images):
         if image.shape[:2] != shape:
             raise ValueError(
                 "`images` must be of the shape of the file, "
-                f"{shape[0]} x {shape[1]}. Received: one of {image.shape}"
+                f"{shape[0]} x {shape[1]}: scale and pad them, as who calls "
+                f"the file does. Received: one of {image.shape}"
             )
     return shape
 
