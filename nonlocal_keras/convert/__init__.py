@@ -1,3 +1,4 @@
+from nonlocal_keras.convert.backbone import read_backbone
 from nonlocal_keras.convert.files.read import CheckpointError
 from nonlocal_keras.convert.files.read import read_tensors
 from nonlocal_keras.convert.load import convert
@@ -11,5 +12,6 @@ __all__ = [
     "Report",
     "convert",
     "load_checkpoint",
+    "read_backbone",
     "read_tensors",
 ]

@@ -8,9 +8,10 @@ import numpy as np
 
 from nonlocal_keras.convert import name_maps
 from nonlocal_keras.convert.name_map import ConversionError
-from nonlocal_keras.layers import FrozenAffine
-from nonlocal_keras.layers import GlobalContext2D
 from nonlocal_keras.layers.base_non_local import BaseNonLocal
+from nonlocal_keras.models.inflation import inflate
+from nonlocal_keras.models.weight_names import layers_of
+from nonlocal_keras.models.weight_names import weights_of
 
 NAMED = 5
 
@@ -120,7 +121,7 @@ def check_tensors(tensors, shapes, fresh, inflate):
         for target in shapes
         if target not in tensors.used and not target.startswith(fresh)
     ]
-    problems += _bad_numbers(tensors)
+    problems += bad_numbers(tensors)
     if problems:
         network = name_maps.find_other_network(misfits, tensors.name_map)
         hint = (
@@ -141,7 +142,8 @@ def _list_first(problems):
     return f"{text}; and {more} more" if more > 0 else text
 
 
-def _bad_numbers(tensors):
+def bad_numbers(tensors):
+    """Yields a sentence for each tensor whose numbers can be no weights."""
     for target, name in tensors.used.items():
         array = tensors.array_of(target)
         if array.dtype.kind != "f":
@@ -173,64 +175,12 @@ def _fits(found, expected, inflate):
     return found == expected
 
 
-def weights_of(model):
-    """Returns the weights of a model by name.
-
-    Names are `layer.attribute`, as in the name maps. The scale and
-    offset of affine layers go by `gamma` and `beta`.
-
-    Args:
-        model: A `nonlocal_keras.models.VideoClassifier` or a
-            `nonlocal_keras.models.MaskRCNN`.
-
-    Returns:
-        A dictionary of name to `keras.Variable`, of all weights of the model.
-    """
-    weights = {}
-    for layer in _layers_of(model):
-        if isinstance(layer, BaseNonLocal):
-            for name in ("theta", "phi", "g", "w_z", "norm"):
-                part = getattr(layer, name, None)
-                if part is not None:
-                    _add(weights, f"{layer.name}.{name}", part)
-            if hasattr(layer, "w_f"):
-                weights[f"{layer.name}.w_f"] = layer.w_f
-        elif isinstance(layer, GlobalContext2D):
-            for part in layer._flatten_layers(include_self=False):
-                _add(weights, f"{layer.name}.{part.name}", part)
-        else:
-            _add(weights, layer.name, layer)
-    named = {id(weight) for weight in weights.values()}
-    others = [w.path for w in model.weights if id(w) not in named]
-    if others:
-        raise ConversionError(
-            "The converters must know every weight of the model; they do not "
-            f"know {others[:NAMED]}. This is a fault of theirs."
-        )
-    return weights
-
-
-def _layers_of(model):
-    """Yields the layers of a model and of the models that it is made of."""
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from _layers_of(layer)
-        else:
-            yield layer
-
-
-def _add(weights, prefix, layer):
-    affine = isinstance(layer, FrozenAffine)
-    renamed = {"scale": "gamma", "offset": "beta"} if affine else {}
-    for weight in layer.weights:
-        weights[f"{prefix}.{renamed.get(weight.name, weight.name)}"] = weight
-
-
 def assign_tensors(model, tensors, fresh, inflation):
     """Assigns every weight of a model once.
 
     Args:
-        model: As for `weights_of`.
+        model: A `nonlocal_keras.models.VideoClassifier` or a
+            `nonlocal_keras.models.MaskRCNN`.
         tensors: `Tensors` that passed `check_tensors`.
         fresh: Tuple of starts of weights that stay as they are.
         inflation: `"repeat"`, `"center"` or `None`.
@@ -262,10 +212,9 @@ def to_keras(array, shape, inflation=None):
         array: The tensor, output channels first.
         shape: Tuple, shape of the weight: `(time, height, width, inputs,
             outputs)`, the same without time, `(inputs, outputs)` or one size.
-        inflation: How a kernel without time fills a longer one: `"repeat"`
-            puts it at every time, divided by their number; `"center"` at the
-            middle time alone. Defaults to `None`, for kernels that are as
-            long.
+        inflation: How a kernel without time fills a longer one, see
+            `nonlocal_keras.models.inflation`. Defaults to `None`, for kernels
+            that are as long.
 
     Returns:
         An array of that shape.
@@ -274,14 +223,7 @@ def to_keras(array, shape, inflation=None):
         if array.ndim == 4:
             array = array[:, :, None]
         kernel = np.transpose(array, (2, 3, 4, 1, 0))
-        times = shape[0]
-        if kernel.shape[0] == times:
-            return kernel
-        if inflation == "repeat":
-            return np.repeat(kernel / times, times, axis=0)
-        inflated = np.zeros(shape, kernel.dtype)
-        inflated[times // 2] = kernel[0]
-        return inflated
+        return inflate(kernel, shape[0], inflation)
     if len(shape) == 4:
         # A dense layer on a map has its channels, rows and columns as one.
         array = np.reshape(array, (shape[3], shape[2], *shape[:2]))
@@ -298,7 +240,7 @@ def untrained_blocks(model):
     normalization follows, with a `W_z` of zero.
     """
     names = []
-    for layer in _layers_of(model):
+    for layer in layers_of(model):
         if not isinstance(layer, BaseNonLocal):
             continue
         zero = not np.any(keras.ops.convert_to_numpy(layer.w_z.kernel))

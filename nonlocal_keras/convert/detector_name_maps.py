@@ -12,6 +12,11 @@ _FC = {str(number): str(number + 6) for number in range(8)}
 _FC_FROM_1 = {str(number): str(number + 5) for number in range(1, 8)}
 _ANY = {str(number): str(number) for number in range(64)}
 
+# Of values from 0 to 255, in RGB.
+IMAGENET_MEAN = (123.675, 116.28, 103.53)
+IMAGENET_STD = (58.395, 57.12, 57.375)
+CAFFE_MEAN = (122.7717, 115.9465, 102.9801)
+
 _FPN = "backbone.fpn."
 _HEADS = "roi_heads."
 _BODY = "backbone.body."
@@ -81,25 +86,35 @@ TORCHVISION = NameMap(
 )
 
 _BOTTOM_UP = "backbone.bottom_up."
-_D2_BLOCK = _BOTTOM_UP + "res{stage}.{block}."
+_D2_BLOCK = "res{stage}.{block}."
 _RPN = "proposal_generator.rpn_head."
 _IN_MODEL = "an argument of the model"
+_D2_WORDS = {
+    "stage": words.FROM_2,
+    "conv": words.CONV,
+    "bn": words.TORCH_BN,
+    "value": words.VALUE,
+}
+_D2_ROWS = (
+    ("stem.conv1.weight", "conv1.kernel"),
+    ("stem.conv1.norm.{bn}", "conv1_bn.{bn}"),
+    (_D2_BLOCK + "conv{conv}.weight", words.CONV_OF_BLOCK),
+    (_D2_BLOCK + "conv{conv}.norm.{bn}", words.BN_OF_BLOCK),
+    (_D2_BLOCK + "shortcut.weight", words.SHORTCUT),
+    (_D2_BLOCK + "shortcut.norm.{bn}", words.BN_OF_SHORTCUT),
+)
+# ResNets of torchvision in the files of detectron2.
+DETECTRON2_BACKBONE = NameMap(
+    name="detectron2 backbone",
+    words=_D2_WORDS,
+    rows=(*_D2_ROWS, ("stem.fc.{value}", "pred.{value}")),
+    skipped=(words.COUNTER,),
+)
 DETECTRON2 = NameMap(
     name="detectron2 model",
-    words={
-        "stage": words.FROM_2,
-        "conv": words.CONV,
-        "bn": words.TORCH_BN,
-        "value": words.VALUE,
-        "fc": _FC_FROM_1,
-    },
+    words={**_D2_WORDS, "fc": _FC_FROM_1},
     rows=(
-        (_BOTTOM_UP + "stem.conv1.weight", "conv1.kernel"),
-        (_BOTTOM_UP + "stem.conv1.norm.{bn}", "conv1_bn.{bn}"),
-        (_D2_BLOCK + "conv{conv}.weight", words.CONV_OF_BLOCK),
-        (_D2_BLOCK + "conv{conv}.norm.{bn}", words.BN_OF_BLOCK),
-        (_D2_BLOCK + "shortcut.weight", words.SHORTCUT),
-        (_D2_BLOCK + "shortcut.norm.{bn}", words.BN_OF_SHORTCUT),
+        *((_BOTTOM_UP + theirs, ours) for theirs, ours in _D2_ROWS),
         ("backbone.fpn_lateral{stage}.{value}", "fpn_inner_{stage}.{value}"),
         ("backbone.fpn_output{stage}.{value}", "fpn_output_{stage}.{value}"),
         (_RPN + "conv.{value}", "rpn_conv.{value}"),

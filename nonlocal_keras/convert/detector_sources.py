@@ -26,10 +26,6 @@ from nonlocal_keras.convert import detector_name_maps as maps
 from nonlocal_keras.models.detection import anchors
 from nonlocal_keras.models.detection.fpn import STRIDES
 
-# Of values from 0 to 255, in RGB.
-_IMAGENET = (123.675, 116.28, 103.53)
-_IMAGENET_STD = (58.395, 57.12, 57.375)
-_CAFFE = (122.7717, 115.9465, 102.9801)
 _EXACT = {
     "anchor_strides": STRIDES,
     "roi_aligned": True,
@@ -110,14 +106,14 @@ def _detectron2(tensors, file, metadata, bgr):
     del file, metadata, bgr
     found = Published(
         backbone={"strided": "1x1"},
-        head={**_EXACT, "rpn_ranking": "logit", **_pixels(_IMAGENET)},
+        head={**_EXACT, "rpn_ranking": "logit", **_pixels(maps.IMAGENET_MEAN)},
         place_anchors=exact_anchors,
         bgr=True,
         background_last=True,
     )
     if _is_grouped(tensors):
         found.backbone["strided"] = "3x3"
-        found.head |= _pixels(_IMAGENET, _IMAGENET_STD)
+        found.head |= _pixels(maps.IMAGENET_MEAN, maps.IMAGENET_STD)
     # Files of today do not have these.
     mean, std = (_vector(tensors, f"pixel_{n}", 3) for n in ("mean", "std"))
     if mean is not None and std is not None:
@@ -176,9 +172,9 @@ def _in_style(found, tensors, file, metadata, bgr):
         found.bgr = True
         # The ResNeXt of detectron2 has no other in BGR.
         grouped = _is_grouped(tensors)
-        std = _IMAGENET_STD if grouped else None
+        std = maps.IMAGENET_STD if grouped else None
         found.backbone["strided"] = "3x3" if grouped else "1x1"
-        found.head |= _pixels(_IMAGENET, std)
+        found.head |= _pixels(maps.IMAGENET_MEAN, std)
     return found
 
 
@@ -194,7 +190,7 @@ def _detectron(tensors, file, metadata, bgr):
     grouped = _is_grouped(tensors)
     return Published(
         backbone={"strided": "3x3" if grouped else "1x1", "epsilon": 0.0},
-        head={**_PLUS_ONE, "roi_shrink": 1.0, **_pixels(_CAFFE)},
+        head={**_PLUS_ONE, "roi_shrink": 1.0, **_pixels(maps.CAFFE_MEAN)},
         place_anchors=detectron_anchors,
         bgr=True,
         affine=True,

@@ -8,6 +8,7 @@ from absl import logging
 from nonlocal_keras.convert import assign
 from nonlocal_keras.convert import name_maps
 from nonlocal_keras.convert import override_kinds
+from nonlocal_keras.convert import pixels
 from nonlocal_keras.convert.architecture import infer_architecture
 from nonlocal_keras.convert.detector import infer_detector
 from nonlocal_keras.convert.detector_plan import make_detector_plan
@@ -15,13 +16,12 @@ from nonlocal_keras.convert.detector_sources import published
 from nonlocal_keras.convert.files import keras_files
 from nonlocal_keras.convert.files.read import read_tensors
 from nonlocal_keras.convert.name_map import ConversionError
+from nonlocal_keras.convert.name_map import without_prefix
 from nonlocal_keras.convert.plan import check_names
 from nonlocal_keras.convert.plan import make_plan
 from nonlocal_keras.convert.report import Entry
 from nonlocal_keras.convert.report import Report
 
-# What wrappers put before all names.
-PREFIXES = ("module.", "model.")
 UNTRAINED = (
     "The file has no trained non-local block at {}: its gamma or W_z is zero."
 )
@@ -115,9 +115,11 @@ def convert(path, source, **overrides):
             f"Received: source={source!r}"
         )
     checkpoint, absorbed = _read(path, source)
-    arrays, full_names = _without_prefix(checkpoint.tensors)
+    arrays, full_names = without_prefix(checkpoint.tensors)
     name_map = _find_name_map(source, arrays)
     tensors = assign.Tensors(name_map, arrays)
+    if name_map is name_maps.KERAS_APPLICATIONS:
+        pixels.change(tensors, pixels.OF_KERAS, pixels.OF_CLIPS)
     file = path.name if isinstance(path, keras.Model) else os.fspath(path)
     metadata = checkpoint.metadata
     plan = _plan(source, tensors, metadata, os.path.basename(file), overrides)
@@ -157,20 +159,6 @@ def _read(path, source):
     if source == "imagenet" and keras_files.is_hdf5(path):
         return keras_files.read_file(path)
     return read_tensors(path), {}
-
-
-def _without_prefix(tensors):
-    """Takes off what a wrapper has put before all names.
-
-    Returns:
-        The tensors by their bare name, and a dictionary of bare to full name.
-    """
-    start = ""
-    for prefix in PREFIXES:
-        if all(name.startswith(prefix) for name in tensors):
-            start = prefix
-    names = {name.removeprefix(start): name for name in tensors}
-    return {bare: tensors[name] for bare, name in names.items()}, names
 
 
 def _find_name_map(source, names):

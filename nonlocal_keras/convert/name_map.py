@@ -5,6 +5,8 @@ import functools
 import re
 
 NUMBER = "(?:0|[1-9][0-9]{0,3})"
+# What wrappers put before all names.
+PREFIXES = ("module.", "model.")
 
 
 class ConversionError(ValueError):
@@ -90,3 +92,17 @@ def _compile(pattern, words):
         else:
             expression += re.escape(piece)
     return re.compile(expression)
+
+
+def without_prefix(tensors):
+    """Takes off what a wrapper has put before all names.
+
+    Returns:
+        The tensors by their bare name, and a dictionary of bare to full name.
+    """
+    start = ""
+    for prefix in PREFIXES:
+        if all(name.startswith(prefix) for name in tensors):
+            start = prefix
+    names = {name.removeprefix(start): name for name in tensors}
+    return {bare: tensors[name] for bare, name in names.items()}, names

@@ -4,6 +4,7 @@ from nonlocal_keras.models.detection.mask_rcnn import MaskRCNN
 from nonlocal_keras.models.detection.postprocessing import paste_masks
 from nonlocal_keras.models.insert import insert_non_local
 from nonlocal_keras.models.names import from_name
+from nonlocal_keras.models.take_weights import take_weights
 from nonlocal_keras.models.video.variants import video_resnet
 from nonlocal_keras.models.video.video_classifier import VideoClassifier
 
@@ -15,5 +16,6 @@ __all__ = [
     "from_name",
     "insert_non_local",
     "paste_masks",
+    "take_weights",
     "video_resnet",
 ]

@@ -1,14 +1,8 @@
 """Reads the 2D ResNets of `keras.applications`: models and `.h5` weights.
 
-They differ from the other ImageNet networks, and what can be made equal is:
-
-- Convolutions have biases. Each is followed by a batch normalization, where
-  a bias is the same as a mean that is smaller by it.
-- Images are BGR from 0 to 255, less a mean. The stem is turned to RGB and
-  scaled for clips normalized as here, `(x / 255 - 0.45) / 0.225`; what that
-  adds to every pixel goes into the mean as well.
-
-The stride of a stage stands on its first 1x1 convolution, not on the 3x3.
+Their convolutions have biases. Each is followed by a batch normalization,
+where a bias is the same as a mean that is smaller by it. What else they differ
+in, `nonlocal_keras/convert/backbone_sources.py` tells.
 """
 
 import hashlib
@@ -22,9 +16,6 @@ from nonlocal_keras.convert.files.read import CheckpointError
 MAGIC = b"\x89HDF"
 MAX_DATASETS = 100_000
 MAX_BYTES = 4 << 30
-# The means of `keras.applications`, from 0 to 255, as RGB.
-MEANS = np.array([123.68, 116.779, 103.939])
-MEAN, STD = 0.45 * 255, 0.225 * 255
 DIFFERENCES = (
     "Weights of keras.applications were trained with the stride of a stage on "
     "its first 1x1 convolution; here it is on the 3x3. They are a start for "
@@ -124,13 +115,31 @@ def _collect(group, prefix, tensors, h5py):
                 f"{item.dtype} of shape {item.shape} at {prefix}{name!r}."
             )
         layer = prefix.rstrip("/").split("/")[-1]
+        if layer == "vars":
+            layer, name = _name_of_number(group, name)
         tensors[f"{layer}/{name.split(':')[0]}"] = item[()]
         if len(tensors) > MAX_DATASETS:
             raise CheckpointError("expected fewer arrays in one file.")
 
 
+# By the number of weights: a convolution or dense layer with a bias, a batch
+# normalization.
+_NUMBERED = {
+    2: ("kernel", "bias"),
+    4: ("gamma", "beta", "moving_mean", "moving_variance"),
+}
+
+
+def _name_of_number(group, number):
+    """Returns layer and weight of a number in a `.weights.h5` of Keras 3."""
+    layer = str(group.attrs.get("name", "vars"))
+    names = _NUMBERED.get(len(group), ())
+    known = number.isdigit() and int(number) < len(names)
+    return layer, names[int(number)] if known else number
+
+
 def _absorb_biases(tensors):
-    """Moves biases and the change of colors into means, in place."""
+    """Moves biases into means, in place."""
     absorbed = {}
     for name in [n for n in tensors if n.endswith("_conv/bias")]:
         layer = name.removesuffix("_conv/bias")
@@ -139,13 +148,4 @@ def _absorb_biases(tensors):
             bias = tensors.pop(name)
             tensors[mean] = tensors[mean] - bias
             absorbed[name] = (bias.shape, f"{mean}, subtracted")
-    kernel = tensors.get("conv1_conv/kernel")
-    if kernel is not None and kernel.ndim == 4 and kernel.shape[2] == 3:
-        kernel = kernel[:, :, ::-1]
-        shift = np.einsum("hwio,i->o", kernel, MEAN - MEANS)
-        tensors["conv1_conv/kernel"] = (kernel * STD).astype(kernel.dtype)
-        if "conv1_bn/moving_mean" in tensors:
-            tensors["conv1_bn/moving_mean"] = (
-                tensors["conv1_bn/moving_mean"] - shift
-            )
     return absorbed
