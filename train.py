@@ -63,6 +63,12 @@ _BATCH_SIZE = flags.DEFINE_integer(
 _LEARNING_RATE = flags.DEFINE_float(
     "learning_rate", None, "The highest learning rate."
 )
+_INIT = flags.DEFINE_string(
+    "init",
+    None,
+    "Weights to start from: a name of the zoo, a file (.keras, or a published "
+    "one), imagenet, or none for random ones.",
+)
 _FPS = flags.DEFINE_float(
     "fps",
     None,
@@ -139,7 +145,7 @@ def read_recipe():
                 f"Received: {assignment!r}"
             )
         changes[name] = value
-    for flag in (_STEPS, _BATCH_SIZE, _LEARNING_RATE, _FPS):
+    for flag in (_STEPS, _BATCH_SIZE, _LEARNING_RATE, _INIT, _FPS):
         if flag.value is not None:
             changes[flag.name] = flag.value
     return experiments.get_experiment(_EXPERIMENT.value).override(changes)
@@ -147,8 +153,11 @@ def read_recipe():
 
 def run(progress):
     from nonlocal_keras.training import checkpoints
+    from nonlocal_keras.training import experiments
 
     recipe = read_recipe()
+    with silent_libraries():
+        recipe = experiments.find_job(recipe).complete(recipe)
     model_dir = pathlib.Path(_MODEL_DIR.value or f"runs/{_EXPERIMENT.value}")
     with checkpoints.lock(model_dir):
         progress.model_dir, progress.recipe = model_dir, recipe
@@ -211,6 +220,7 @@ def typed_command():
             _STEPS,
             _BATCH_SIZE,
             _LEARNING_RATE,
+            _INIT,
             _FPS,
         )
         if flag.present

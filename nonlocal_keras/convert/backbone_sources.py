@@ -24,6 +24,7 @@ from nonlocal_keras.convert import name_maps
 from nonlocal_keras.convert import name_words as words
 from nonlocal_keras.convert.name_map import ConversionError
 from nonlocal_keras.convert.name_map import NameMap
+from nonlocal_keras.convert.name_map import choose_map
 from nonlocal_keras.convert.pixels import OF_CLIPS
 from nonlocal_keras.convert.pixels import OF_KERAS
 from nonlocal_keras.convert.pixels import Pixels
@@ -104,16 +105,15 @@ class Facts:
 
 def find_name_map(names):
     """Returns the name map that the tensors of a file follow."""
-    counts = [name_map.count_known(names) for name_map in MAPS]
-    best = max(counts)
-    if 2 * best < len(names):
+    name_map = choose_map(MAPS, names)
+    if name_map is None:
         examples = ", ".join(repr(name) for name in list(names)[:3])
         raise ConversionError(
             "`source` must be a ResNet of keras.applications, torchvision, "
             "detectron2, Detectron, the authors' release or PySlowFast. "
             f"Received: names such as {examples}"
         )
-    return MAPS[counts.index(best)]
+    return name_map
 
 
 def find_facts(tensors, file):

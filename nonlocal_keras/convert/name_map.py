@@ -106,3 +106,17 @@ def without_prefix(tensors):
             start = prefix
     names = {name.removeprefix(start): name for name in tensors}
     return {bare: tensors[name] for bare, name in names.items()}, names
+
+
+def choose_map(maps, names):
+    """Returns the map that knows most of some names, or `None`.
+
+    Args:
+        maps: Sequence of `NameMap`.
+        names: Collection of strings. Half of them must be known, or known to
+            be of no use.
+    """
+    best = max(maps, key=lambda name_map: name_map.count_known(names))
+    useless = sum(best.reason_to_skip(name) is not None for name in names)
+    known = best.count_known(names)
+    return best if known and 2 * (known + useless) >= len(names) else None

@@ -26,7 +26,7 @@ class Split:
     source: str
 
 
-def open_splits(root, seed):
+def open_splits(root, seed, separate=False):
     """Finds the training, validation and test videos.
 
     `root` holds, and the first of these that is there counts:
@@ -39,10 +39,14 @@ def open_splits(root, seed):
 
     Or `root` is itself a list with a column `split`. Without `test`, the
     validation videos are the test; without `val`, the test videos validate.
+    With `separate`, what is held out or given is the test then, and videos for
+    validation are held out of the others.
 
     Args:
         root: String or path of the folder or list.
         seed: Integer, of the videos that are held out.
+        separate: Boolean, whether no test video may validate, for trainings
+            that the validation decides on. Defaults to `False`.
 
     Returns:
         A tuple of a dictionary of `"train"`, `"val"` and `"test"` to `Split`,
@@ -71,6 +75,8 @@ def open_splits(root, seed):
         rows["train"], rows["val"], note = _rows_by_source(root, seed)
         sources = {name: root for name in rows}
     _require_train_and_another(rows, root)
+    if separate and len(rows) < 3:
+        note = _separate(rows, sources, seed, note)
     classes = labels.name_classes(rows["train"], str(sources["train"]))
     if len(classes) < 2:
         raise ValueError(
@@ -173,6 +179,31 @@ def _rows_by_source(root, seed):
         "splits.csv with a column split"
     )
     return train, held, note
+
+
+def _separate(rows, sources, seed, note):
+    """Makes the one that is held out the test, and holds out others.
+
+    Returns:
+        The note on how the splits were made.
+    """
+    if "val" in rows:
+        rows["test"], sources["test"] = rows.pop("val"), sources["val"]
+    try:
+        train, held, how = groups.hold_out(rows["train"], seed)
+    except ValueError as error:
+        raise ValueError(
+            f"`data` must have videos to validate with besides the test: "
+            f"{error}. Add val, or more videos. Received: "
+            f"{sources['train']}"
+        ) from error
+    rows["train"], rows["val"] = train, held
+    sources["val"] = sources["train"]
+    said = (
+        "For validation, which decides when the training ends, of those left "
+        f"{how}; the test videos take no part in it"
+    )
+    return f"{note}. {said}" if note else said
 
 
 def _require_train_and_another(rows, root):

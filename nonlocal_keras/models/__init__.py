@@ -7,10 +7,12 @@ from nonlocal_keras.models.names import from_name
 from nonlocal_keras.models.take_weights import take_weights
 from nonlocal_keras.models.video.variants import video_resnet
 from nonlocal_keras.models.video.video_classifier import VideoClassifier
+from nonlocal_keras.models.weight_names import NamedWeights
 
 __all__ = [
     "ImageResNet",
     "MaskRCNN",
+    "NamedWeights",
     "VideoClassifier",
     "VideoResNet",
     "from_name",

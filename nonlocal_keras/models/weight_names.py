@@ -85,13 +85,15 @@ def weights_of(model):
     return weights
 
 
+def norms_of(model):
+    """Returns names and layers of the batch normalizations of a model."""
+    parts = _parts(model)
+    return [(n, layer) for n, layer in parts if hasattr(layer, "moving_mean")]
+
+
 def epsilons_of(model):
     """Returns the epsilons of the batch normalizations of a model, by name."""
-    return {
-        name: layer.epsilon
-        for name, layer in _parts(model)
-        if hasattr(layer, "moving_variance")
-    }
+    return {name: layer.epsilon for name, layer in norms_of(model)}
 
 
 def blocks_of(model):

@@ -32,6 +32,8 @@ def find_job(recipe):
 
     Each has these functions:
 
+    complete(recipe) returns the recipe with what it leaves to the model that
+        it starts from.
     open_data(recipe, folder, say) returns what to train, validate and test
         on, which know their faults as `skipped`.
     train(recipe, name, strategy, training, validation, model_dir, resume,

@@ -104,6 +104,19 @@ RULES = {
     ),
     "warmup_steps": _NATURAL,
     "weight_decay": _RATE,
+    "init": (
+        lambda value: len(value) < 4096 and "\0" not in value,
+        "imagenet, none, a name of the zoo or a file",
+    ),
+    "patience": _NATURAL,
+    "statistics": (
+        lambda value: value in ("moving", "frozen"),
+        "moving or frozen",
+    ),
+    "frozen_stages": (
+        lambda value: set(value) <= {"conv1", "res2", "res3", "res4", "res5"},
+        "names out of conv1, res2, res3, res4, res5",
+    ),
     "dropout": (
         lambda value: _is_number(value) and 0 <= value < 1,
         "a number from 0 to below 1",
@@ -157,9 +170,10 @@ def checked(name, value, usual):
     same = type(found) is type(usual) or name == "schedule"
     if not same or not holds(found):
         rule = words if name in RULES else f"of type {type(usual).__name__}"
+        # A field that is empty in the recipe is no example.
+        example = f", e.g. {name}={usual}" if holds(usual) else ""
         raise ValueError(
-            f"`{name}` must be {rule}, e.g. {name}={usual}. "
-            f"Received: {name}={value!r}"
+            f"`{name}` must be {rule}{example}. Received: {name}={value!r}"
         )
     return found
 

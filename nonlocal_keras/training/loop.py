@@ -6,11 +6,13 @@ of a task.
 
 import math
 import sys
+import time
 
 import keras
 from absl import logging
 
 from nonlocal_keras.training import checkpoints
+from nonlocal_keras.training.best_weights import BestWeights
 
 
 def fit(
@@ -23,6 +25,8 @@ def fit(
     strategy,
     validation=None,
     say=logging.info,
+    monitor=None,
+    patience=0,
 ):
     """Trains a model up to a step, from its newest checkpoint on.
 
@@ -42,13 +46,24 @@ def fit(
             end of an epoch, before they are written. Defaults to `None`.
         say: Function that shows a line of text to the user. Defaults to the
             log.
+        monitor: String, what `validation` adds to the logs. Defaults to
+            `None`.
+        patience: Integer, epochs without a better `monitor` after which the
+            run ends; the model has its best weights then. Defaults to `0`, to
+            train up to the last step and keep the last weights.
 
     Raises:
         ValueError: If the folder holds a checkpoint of another model, or
-            within an epoch.
+            within an epoch; or if there is a patience and no validation.
         FloatingPointError: If the loss or a variable is no finite number.
             The checkpoints before that are kept.
     """
+    if patience and validation is None:
+        raise ValueError(
+            "`patience` needs a validation, by which the best weights are "
+            f"known. Add val to the data, or take patience=0. Received: "
+            f"patience={patience}"
+        )
     checkpoints.remove_partial(directory)
     with strategy.scope():
         done = checkpoints.restore_newest(directory, model)
@@ -61,7 +76,10 @@ def fit(
             f"multiple of steps / epochs = {per_epoch}. Use the settings of "
             "that run, or another model_dir"
         )
-    if done < steps:
+    best = None
+    if patience:
+        best = BestWeights(directory, monitor, patience, per_epoch)
+    if done < steps and not (best and best.is_over(done)):
         _fit(
             name,
             model,
@@ -69,8 +87,16 @@ def fit(
             initial_epoch=done // per_epoch,
             epochs=-(-steps // per_epoch),
             steps_per_epoch=per_epoch,
-            callbacks=_make_callbacks(directory, validation),
+            callbacks=[
+                ExpectedTime(steps, lambda text: say(f"{name}: {text}")),
+                *_make_callbacks(directory, validation, best),
+            ],
         )
+    if best:
+        ended = checkpoints.steps_done(model)
+        if ended < steps:
+            say(f"{name}: no better for {patience} parts, ended at {ended}")
+        best.restore(model, say)
 
 
 def _fit(name, model, batches, **options):
@@ -93,14 +119,65 @@ def _fit(name, model, batches, **options):
         raise
 
 
-def _make_callbacks(directory, validation):
+def _make_callbacks(directory, validation, best):
     return [
         StopAtNaN(),
-        *([validation] if validation is not None else []),
+        *(callback for callback in (validation, best) if callback),
         keras.callbacks.CSVLogger(directory / "log.csv", append=True),
         keras.callbacks.TensorBoard(directory / "tensorboard"),
         checkpoints.StepCheckpoint(directory),
     ]
+
+
+class ExpectedTime(keras.callbacks.Callback):
+    """Says after a few steps how long the rest will take.
+
+    Args:
+        steps: Integer, of the whole run.
+        say: Function that shows a line of text to the user.
+    """
+
+    # The first step traces the model.
+    FIRST, LAST = 2, 10
+
+    def __init__(self, steps, say):
+        super().__init__()
+        self.steps, self.say = steps, say
+        self.number, self.clock, self.seconds = 0, None, []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.clock = None
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.number += 1
+        now = time.monotonic()
+        if self.clock is not None and self.number > self.FIRST:
+            self.seconds.append(now - self.clock)
+        self.clock = now
+        if self.number == self.LAST and self.seconds:
+            left = self.steps - checkpoints.steps_done(self.model)
+            each = sum(self.seconds) / len(self.seconds)
+            self.say(
+                f"{each:.2g} s a step, about {tell_time(left * each)} for the "
+                f"{left} steps left, without validation"
+            )
+
+
+def tell_time(seconds):
+    """Returns a duration as people say it.
+
+    Example:
+
+    >>> from nonlocal_keras.training.loop import tell_time
+    >>> tell_time(40), tell_time(700), tell_time(9000), tell_time(400000)
+    ('40 s', '12 min', '2.5 h', '4.6 days')
+    """
+    for size, unit in ((86_400, "days"), (3600, "h")):
+        if seconds >= 1.5 * size:
+            return f"{seconds / size:.1f} {unit}"
+    if seconds >= 90:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds:.0f} s"
 
 
 class StopAtNaN(keras.callbacks.Callback):

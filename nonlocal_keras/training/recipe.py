@@ -28,6 +28,12 @@ class Recipe:
             `0`.
         weight_decay: Float, on kernels; decoupled for AdamW, L2 else.
             Defaults to `1e-4`.
+        init: String, the weights that a run starts from: `""` or `"none"` for
+            random ones, `"imagenet"`, a name of the zoo, or a file; see
+            `nonlocal_keras.training.initial`. Defaults to `""`.
+        patience: Integer, epochs without a better validation after which
+            training ends, with the best weights; 0 trains to the end and
+            keeps the last ones. Defaults to `0`.
         seed: Integer, of weights and of all that is drawn. Defaults to `1`.
         epochs: Integer, number of parts of the run; after each of them the
             model is validated and saved.
@@ -48,6 +54,8 @@ class Recipe:
     schedule: object
     warmup_steps: int = 0
     weight_decay: float = 1e-4
+    init: str = ""
+    patience: int = 0
     seed: int = 1
     epochs: int
     render_sizes: tuple = ()

@@ -66,7 +66,10 @@ def claim(
         _write(directory / _SETTINGS, settings)
         _write(data_file, data)
         return
-    changes = _changed_settings(_read(directory / _SETTINGS), settings)
+    defaults = json.loads(json.dumps(_defaults(recipe)))
+    found = _read(directory / _SETTINGS)
+    # A field that an earlier version did not have did what it does by default.
+    changes = _changed_settings(found and {**defaults, **found}, settings)
     if changes:
         raise ValueError(
             f"`model_dir` holds a run with other settings, {directory}: "
@@ -78,6 +81,12 @@ def claim(
             f"`model_dir` holds a run on other {noun}, {directory}: "
             f"{'; '.join(changes)}. Put them back. {_WAYS_OUT}"
         )
+
+
+def _defaults(recipe):
+    fields = dataclasses.fields(recipe)
+    missing = dataclasses.MISSING
+    return {f.name: f.default for f in fields if f.default is not missing}
 
 
 def _put_aside(directory):

@@ -125,13 +125,16 @@ def plain_frames(path):
         return [f.to_ndarray(format="rgb24") for f in container.decode(video=0)]
 
 
-def write_classes(root, classes=("a", "b"), each=3, **options):
-    """Writes `each` videos per class in Kinetics layout."""
+def write_classes(root, classes=("a", "b"), each=3, brighter=0, **options):
+    """Writes `each` videos per class in Kinetics layout, no two of them equal.
+
+    Those of another split are equal unless they are some greys brighter.
+    """
     for position, name in enumerate(classes):
         for index in range(each):
             write_video(
                 root / name / f"{index}.mp4",
-                value=40 + 120 * position,
+                value=40 + 120 * position + index + brighter,
                 **options,
             )
     return root

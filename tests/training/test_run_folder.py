@@ -77,7 +77,8 @@ def test_a_run_of_an_earlier_version_goes_on(run, root):
 
 def test_the_settings_are_remembered_as_by_an_earlier_version(run):
     written = json.loads((run / "experiment.json").read_text())
-    assert written == json.loads(REMEMBERED)
+    # And the fields that were added since.
+    assert {**written, **json.loads(REMEMBERED)} == written
 
 
 def test_the_classes_are_written_in_their_order(run):

@@ -73,7 +73,9 @@ def from_name(name, **overrides):
     Args:
         name: String, of the form `FORM`.
         **overrides: Arguments of `nonlocal_keras.models.MaskRCNN` and of
-            `nonlocal_keras.models.ImageResNet`, its backbone.
+            `nonlocal_keras.models.ImageResNet`, its backbone. What both
+            have is of the detector; `backbone`, a dictionary of arguments of
+            the backbone alone, goes before all others.
 
     Returns:
         A `nonlocal_keras.models.MaskRCNN` with fresh weights.
@@ -99,6 +101,8 @@ def from_name(name, **overrides):
     if non_local == "nl_":
         blocks = overrides.get("stage_blocks", backbone["stage_blocks"])
         backbone["non_local"] = _place(tuple(blocks))
+    overrides = dict(overrides)
+    of_backbone = overrides.pop("backbone", {})
     for argument, value in overrides.items():
         if argument not in _OF_BACKBONE | _OF_HEADS:
             raise ValueError(
@@ -109,6 +113,7 @@ def from_name(name, **overrides):
             backbone[argument] = value
         if argument in _OF_HEADS:
             heads[argument] = value
+    backbone |= of_backbone
     if backbone.get("non_local"):
         backbone.setdefault("non_local_options", _POOLED_BLOCK)
     return MaskRCNN(ImageResNet(**backbone), **heads)

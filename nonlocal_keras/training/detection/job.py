@@ -14,13 +14,18 @@ from nonlocal_keras.training import loop
 from nonlocal_keras.training import optimizers
 from nonlocal_keras.training import run_folder
 from nonlocal_keras.training import strategies
+from nonlocal_keras.training.detection import detector
 from nonlocal_keras.training.detection.contents import describe
-from nonlocal_keras.training.detection.detector import build_model
 from nonlocal_keras.training.detection.inputs import open_data
 from nonlocal_keras.training.detection.records import register
 from nonlocal_keras.training.detection.row import Row
 
-__all__ = ["open_data", "register", "test", "train"]
+__all__ = ["complete", "open_data", "register", "test", "train"]
+
+
+def complete(recipe):
+    """Returns the recipe: nothing in it is left open."""
+    return recipe
 
 
 def train(
@@ -69,15 +74,19 @@ def train(
         say,
     )
     keras.utils.set_random_seed(recipe.seed)
-    start = time.monotonic()
+    clock = time.monotonic()
+    start = detector.read_start(recipe, name)
+    began = checkpoints.newest_step(directory) > 0
     with strategy.scope():
-        model = build_model(
+        model = detector.build_model(
             recipe,
             name,
             training.dataset,
             training.class_names,
-            synchronized=strategies.count_replicas(strategy) > 1,
+            strategies.count_replicas(strategy) > 1,
+            start and start.options,
         )
+        detector.fill(model, recipe, start, directory, None if began else say)
         # XLA would compile the step for each size of a batch.
         model.compile(
             optimizers.make_optimizer(recipe),
@@ -110,9 +119,11 @@ def train(
         strategy,
         validation and Validation(validation),
         say,
+        monitor="val_boxes_ap",
+        patience=recipe.patience,
     )
     training.skipped.update(reader.skipped)
-    return model, time.monotonic() - start
+    return model, time.monotonic() - clock
 
 
 def test(recipe, name, model, test, seconds, progress=False):

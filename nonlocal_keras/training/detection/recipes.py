@@ -33,7 +33,11 @@ class DetectionRecipe(Recipe):
         proposals: Integer, of an image in training, and at most of a level.
             Defaults to `2000`.
         normalization: String, `"frozen"` or `"batch"`, see
-            `nonlocal_keras.models.ImageResNet`. Defaults to `"frozen"`.
+            `nonlocal_keras.models.ImageResNet`; pyramid, box and mask head
+            have the same where it is `"batch"`. Defaults to `"frozen"`.
+        frozen_stages: Tuple of strings out of `"conv1"` and `"res2"` to
+            `"res5"`, stages of the backbone that keep the weights that `init`
+            gave them. Defaults to `("conv1", "res2")`, as in Detectron.
     """
 
     task: typing.ClassVar[str] = "detection"
@@ -55,6 +59,7 @@ class DetectionRecipe(Recipe):
     roi_positive_fraction: float = 0.25
     proposals: int = 2000
     normalization: str = "frozen"
+    frozen_stages: tuple = ("conv1", "res2")
 
 
 # The benchmark that the package renders itself (docs/detection.md).
@@ -88,6 +93,7 @@ def _coco(model, schedule):
         models=(model,),
         dataset="coco",
         labels="category_id",
+        init="imagenet",
         steps=90_000 * long,
         epochs=12 * long,
     )

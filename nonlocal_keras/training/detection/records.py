@@ -4,7 +4,7 @@ import numpy as np
 
 import zoo
 from nonlocal_keras.training import registration
-from nonlocal_keras.training.detection.detector import build_model
+from nonlocal_keras.training.detection.detector import for_use
 from zoo import proof
 from zoo.tasks.object_detection import measures
 
@@ -32,8 +32,7 @@ def register(recipe, model, row, test, command):
         RuntimeError: If the model that the zoo loads predicts otherwise.
     """
     # Synchronized statistics and regularizers are for training.
-    single = build_model(recipe, row.model, test.dataset, model.labels)
-    single.set_weights(model.get_weights())
+    single = for_use(model)
     _, pixels = next(test.dataset.readable())
     fields = make_record(recipe, row, model, command)
 

@@ -9,6 +9,7 @@ from nonlocal_keras import data
 from nonlocal_keras import terminal
 from nonlocal_keras.data import longrange
 from nonlocal_keras.data import splits
+from nonlocal_keras.training.video import survey
 
 
 def open_data(recipe, folder=None, say=logging.info):
@@ -43,11 +44,16 @@ def open_data(recipe, folder=None, say=logging.info):
         )
     else:
         root = folder
-    found, note = splits.open_splits(root, recipe.seed)
+    # Whether a validation decides on the weights that are tested.
+    separate = recipe.patience > 0
+    found, note = splits.open_splits(root, recipe.seed, separate)
     if not recipe.render_sizes:
-        say(format_table(found))
-        if note:
-            say(f"\n{terminal.escaped(note)}.")
+        lengths = survey.measure(found)
+        say(format_table(found, lengths))
+        notes = [note] if note else []
+        notes += survey.tell(found, lengths, recipe)
+        for text in notes:
+            say(f"\n{terminal.escaped(text)}.")
     # The test videos are read once: memory is for the others.
     rooms = {"train": 0.8, "val": 0.2, "test": 0.0}
     return [
@@ -56,28 +62,35 @@ def open_data(recipe, folder=None, say=logging.info):
     ]
 
 
-def format_table(found):
+def format_table(found, lengths):
     """Returns a Markdown table of the splits.
 
     Args:
         found: Dictionary of name to `nonlocal_keras.data.splits.Split`.
+        lengths: Dictionary of name to
+            `nonlocal_keras.training.video.survey.Lengths`; empty where there
+            are too many videos to look at each.
 
     Returns:
         String.
     """
-    lines = [
-        "| split | videos | classes | fewest | missing | from |",
-        "|---|---|---|---|---|---|",
-    ]
+    columns = ["split", "videos", "classes", "fewest", "most"]
+    if lengths:
+        columns += ["shortest", "longest", "broken"]
+    columns += ["missing", "from"]
+    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     for name, split in found.items():
         videos = split.videos
         counts = collections.Counter(videos.labels)
-        number, label = min((counts[i], i) for i in range(len(videos.classes)))
+        by_number = [(counts[i], i) for i in range(len(videos.classes))]
+        (fewest, rare), (most, common) = min(by_number), max(by_number)
         cells = (
             name,
             len(videos),
             f"{len(counts)} of {len(videos.classes)}",
-            f"{number} {videos.classes[label]}",
+            f"{fewest} {videos.classes[rare]}",
+            f"{most} {videos.classes[common]}",
+            *(lengths[name].cells() if lengths else ()),
             len(videos.missing),
             split.source,
         )

@@ -14,13 +14,15 @@ from nonlocal_keras.training import loop
 from nonlocal_keras.training import optimizers
 from nonlocal_keras.training import run_folder
 from nonlocal_keras.training import strategies
-from nonlocal_keras.training.video.classifier import build_model
+from nonlocal_keras.training.initial import open_initial
+from nonlocal_keras.training.video import classifier
 from nonlocal_keras.training.video.contents import describe
+from nonlocal_keras.training.video.finetune import complete
 from nonlocal_keras.training.video.inputs import open_data
 from nonlocal_keras.training.video.records import register
 from nonlocal_keras.training.video.row import make_row
 
-__all__ = ["open_data", "register", "test", "train"]
+__all__ = ["complete", "open_data", "register", "test", "train"]
 
 
 def train(
@@ -72,13 +74,20 @@ def train(
         say,
     )
     keras.utils.set_random_seed(recipe.seed)
-    start = time.monotonic()
+    clock = time.monotonic()
+    initial = open_initial(recipe.init)
+    began = checkpoints.newest_step(directory) > 0
+    classes = training.videos.classes
     with strategy.scope():
-        model = build_model(
+        model = classifier.build_model(
             recipe,
             name,
-            len(training.videos.classes),
-            synchronized=strategies.count_replicas(strategy) > 1,
+            len(classes),
+            strategies.count_replicas(strategy) > 1,
+            initial,
+        )
+        classifier.start(
+            model, recipe, initial, classes, directory, None if began else say
         )
         # The loss is taken from logits: exact where probabilities saturate.
         trainee = model.logits
@@ -102,8 +111,10 @@ def train(
         strategy,
         validation and Validation(validation),
         say,
+        monitor="val_top1",
+        patience=recipe.patience,
     )
-    return model, time.monotonic() - start
+    return model, time.monotonic() - clock
 
 
 def test(recipe, name, model, test, seconds, progress=False):

@@ -16,7 +16,12 @@ class VideoRecipe(Recipe, ClipSpec):
     paper in the 8-frame form of the release.
 
     Attributes:
-        family: String, the family of the models.
+        family: String, the family of the models; `"init"`, with the same word
+            as `models`, for the network of `init`, whose clips are taken where
+            `frames` and the like are empty.
+        statistics: String, `"moving"` for batch normalizations that learn,
+            or `"frozen"` for those that `init` gave its statistics, to keep
+            them with scale and offset. Defaults to `"moving"`.
         dropout: Float, rate before the classifier. Defaults to `0.5`.
         test_clips: Integer, clips per video in the final test. Defaults to
             `10`.
@@ -32,11 +37,17 @@ class VideoRecipe(Recipe, ClipSpec):
     batch_size: int = 64
     learning_rate: float = 0.01
     schedule: object = (0.375, 0.75)
+    statistics: str = "moving"
     dropout: float = 0.5
     epochs: int = 100
     test_clips: int = 10
     test_crops: int = 3
     cache_bytes: int = 0
+
+    def __post_init__(self):
+        # Empty until it is known what the run starts from.
+        if self.family != "init" or min(self.short_side):
+            super().__post_init__()
 
     @property
     def clip_spec(self):
@@ -94,14 +105,63 @@ _SMALL = VideoRecipe(
 )
 
 
+# A hundred videos of one's own and a model that knows others: clips are those
+# of the model, where they are empty here, and the best weights are kept.
+_FINETUNE = VideoRecipe(
+    models=("init",),
+    family="init",
+    init="nl_c2d_tiny_longrange",
+    dataset="finetuned",
+    frames=0,
+    stride=0,
+    size=0,
+    short_side=(0, 0),
+    mean=(),
+    std=(),
+    steps=600,
+    batch_size=8,
+    optimizer="adamw",
+    learning_rate=5e-4,
+    schedule="cosine",
+    warmup_steps=30,
+    weight_decay=0.01,
+    epochs=20,
+    patience=6,
+    test_clips=4,
+    test_crops=1,
+    cache_bytes=1_000_000_000,
+)
+
+
 def _kinetics(model):
     """Section 4.1 of the paper, in the 8-frame form of the release."""
-    return VideoRecipe(models=(model,), dataset="kinetics", family="vnl_8x8")
+    return VideoRecipe(
+        models=(model,), dataset="kinetics", family="vnl_8x8", init="imagenet"
+    )
+
+
+def _long_clips(model):
+    """Section 5.1, 128 frames, as the release trains it: from 32 frames.
+
+    The release starts from the baseline, whose statistics stay frozen.
+    """
+    architecture = model.removeprefix("nl_")
+    return VideoRecipe(
+        models=(model,),
+        dataset="kinetics_128",
+        family="vnl_128x1",
+        init=f"{architecture}_kinetics.vnl_32x2",
+        frames=128,
+        stride=1,
+        batch_size=16,
+        learning_rate=0.0025,
+    )
 
 
 RECIPES = {
     "longrange": _LONGRANGE,
     "small": _SMALL,
+    "finetune": _FINETUNE,
     **{
         f"{model}_kinetics": _kinetics(model)
         for model in (
@@ -112,5 +172,9 @@ RECIPES = {
             "nl_c2d_r101",
             "nl_i3d_r101",
         )
+    },
+    **{
+        f"{model}_kinetics_128": _long_clips(model)
+        for model in ("c2d_r50", "i3d_r50", "nl_i3d_r50")
     },
 }

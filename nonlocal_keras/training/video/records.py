@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from nonlocal_keras.training import registration
-from nonlocal_keras.training.video.classifier import build_model
+from nonlocal_keras.training.video.classifier import for_use
 
 # Most that a probability may differ in the model that the zoo loads.
 TOLERANCE = 1e-5
@@ -27,8 +27,7 @@ def register(recipe, model, row, test, command):
         RuntimeError: If the model that the zoo loads predicts otherwise.
     """
     # Synchronized statistics are for training; other backends refuse them.
-    single = build_model(recipe, row.model, model.num_classes)
-    single.set_weights(model.get_weights())
+    single = for_use(model)
     clip = recipe.clip_spec.normalize(_first_views(test))
 
     def difference(loaded):

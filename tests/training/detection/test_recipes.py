@@ -5,7 +5,7 @@ import pytest
 
 from nonlocal_keras.training import experiments
 from nonlocal_keras.training import optimizers
-from nonlocal_keras.training.detection.detector import build_model
+from nonlocal_keras.training.detection import detector
 
 
 def test_the_tables_of_the_paper_have_a_recipe_for_each_row():
@@ -40,7 +40,8 @@ def test_decay_is_of_kernels_alone():
         {"optimizer": "momentum", "weight_decay": 0.5}
     )
     names = ("background", "a", "b")
-    model = build_model(recipe, "mask_rcnn_tiny_fpn", None, names)
+    model = detector.build_model(recipe, "mask_rcnn_tiny_fpn", None, names)
+    detector.fill(model, recipe, None, None)
     kernels = [w for w in model.trainable_variables if w.name == "kernel"]
     assert len(model.losses) == len(kernels) > 10
     expected = sum(float((w.numpy() ** 2).sum()) / 4 for w in kernels)

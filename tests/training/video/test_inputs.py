@@ -13,8 +13,10 @@ TINY = experiments.get_experiment("small").override(
 
 @pytest.fixture
 def root(tmp_path):
-    for split in ("train", "val", "test"):
-        videos.write_classes(tmp_path / split, ("run", "walk"), each=2)
+    for number, split in enumerate(("train", "val", "test")):
+        videos.write_classes(
+            tmp_path / split, ("run", "walk"), each=2, brighter=10 * number
+        )
     return tmp_path
 
 
@@ -23,28 +25,33 @@ def test_a_table_says_what_was_found(root, capsys):
     train, validation, test = inputs.open_data(TINY, root, say=print)
     assert [len(r.videos) for r in (train, validation, test)] == [3, 4, 4]
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "| split | videos | classes | fewest | missing | from |"
-    assert lines[2].startswith("| train | 3 | 2 of 2 | 1 run | 0 | ")
+    assert lines[0] == (
+        "| split | videos | classes | fewest | most | shortest | longest | "
+        "broken | missing | from |"
+    )
+    assert lines[2].startswith("| train | 3 | 2 of 2 | 1 run | 2 walk | ")
 
 
 def test_names_that_are_no_text_are_shown_escaped(root, capsys):
     for split in ("train", "val", "test"):
         (root / split / "run").rename(root / split / "r\udce9\n")
     inputs.open_data(TINY, root, say=print)
-    assert "| 2 r\\udce9\\n | 0 |" in capsys.readouterr().out
+    assert "| 2 r\\udce9\\n | 2 walk |" in capsys.readouterr().out
 
 
 def test_missing_files_are_in_the_table(root, capsys):
     text = "test/run/0.mp4,run\ntest/walk/0.mp4,walk\ngone.mp4,walk\n"
     (root / "test.csv").write_text(text)
     inputs.open_data(TINY, root, say=print)
-    assert "| test | 2 | 2 of 2 | 1 run | 1 |" in capsys.readouterr().out
+    row = capsys.readouterr().out.split("\n| test ")[1].split("\n")[0]
+    assert row.startswith("| 2 | 2 of 2 | 1 run | 1 walk |")
+    assert "| 0 | 1 | " in row and row.endswith("test.csv |")
 
 
 @pytest.mark.parametrize("split", ["train", "val", "test"])
 def test_a_split_without_a_readable_video_is_said_by_name(root, split):
-    for path in (root / split).glob("*/*.mp4"):
-        path.write_bytes(b"x" * 100)
+    for number, path in enumerate((root / split).glob("*/*.mp4")):
+        path.write_bytes(b"x" * (100 + number))
     with pytest.raises(ValueError, match=f"(?i){split}, .*not one of the 4"):
         inputs.open_data(TINY, root)
 
