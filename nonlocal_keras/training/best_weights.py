@@ -4,11 +4,9 @@ Both are kept in one file beside the checkpoints, so that a run that was killed
 goes on as if it had not been: `best.npz`, replaced as a whole.
 """
 
-import os
 import pathlib
 
 import keras
-import numpy as np
 from absl import logging
 
 from nonlocal_keras.training import checkpoints
@@ -52,35 +50,26 @@ class BestWeights(keras.callbacks.Callback):
         """Puts the best weights into a model and says which they are."""
         if self.value is None:
             return
-        with np.load(self.path, allow_pickle=False) as file:
-            number = len(model.weights)
-            model.set_weights([file[f"{i:05d}"] for i in range(number)])
+        arrays = checkpoints.read_arrays(self.path)
+        number = len(model.weights)
+        model.set_weights([arrays[f"{i:05d}"] for i in range(number)])
         say(f"best {self.monitor}: {self.value:.1%}, after step {self.step}")
 
     def _write(self):
-        arrays = {
-            f"{i:05d}": array
-            for i, array in enumerate(self.model.get_weights())
-        }
-        # A name that a next run tidies up, see `checkpoints`.
-        new = self.path.with_name(f".{NAME}.{os.getpid()}.partial")
-        try:
-            with open(new, "wb") as file:
-                np.savez(file, value=self.value, step=self.step, **arrays)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(new, self.path)
-        finally:
-            new.unlink(missing_ok=True)
+        weights = enumerate(self.model.get_weights())
+        arrays = {f"{i:05d}": array for i, array in weights}
+        checkpoints.write_arrays(
+            self.path, {**arrays, "value": self.value, "step": self.step}
+        )
 
 
 def _read_numbers(path):
     """Returns the best value and its step, `None` and 0 without any."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return float(file["value"]), int(file["step"])
-    except FileNotFoundError:
+    if not path.exists():
         return None, 0
+    try:
+        arrays = checkpoints.read_arrays(path)
+        return float(arrays["value"]), int(arrays["step"])
     # Whatever its bytes are now: a part that follows writes it anew.
     except Exception as error:
         logging.warning("Leaving out the damaged file %s: %s", path, error)

@@ -66,7 +66,23 @@ def save(directory, model, keep=2):
                 "holds values that are not finite numbers"
             )
     path = directory / f"step-{step}.npz"
-    partial = directory / f".step-{step}.{os.getpid()}.partial"
+    write_arrays(path, arrays)
+    for old in checkpoints(directory)[keep:]:
+        old.unlink()
+    return path
+
+
+def write_arrays(path, arrays):
+    """Replaces a file of arrays as a whole, with a checksum at its end.
+
+    Args:
+        path: `pathlib.Path` of the file, `.npz`.
+        arrays: Dictionary of name to array.
+
+    Raises:
+        OSError: If it cannot be written; the one before is kept.
+    """
+    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial")
     try:
         with open(partial, "w+b") as file:
             np.savez(file, **arrays)
@@ -80,9 +96,6 @@ def save(directory, model, keep=2):
         if isinstance(error, OSError):
             error.filename = str(path)
         raise
-    for old in checkpoints(directory)[keep:]:
-        old.unlink()
-    return path
 
 
 def remove_partial(directory):
@@ -165,7 +178,7 @@ def restore_newest(directory, model):
     found = checkpoints(directory)
     for path in found:
         try:
-            arrays = _read(path)
+            arrays = read_arrays(path)
         # Libraries raise anything for a file with one wrong byte.
         except Exception as error:
             logging.warning(
@@ -199,8 +212,8 @@ def _seal(file):
     file.write(_SEAL + digest.encode())
 
 
-def _read(path):
-    """Returns the arrays of a whole checkpoint; raises for any other."""
+def read_arrays(path):
+    """Returns the arrays of a whole file; raises anything for any other."""
     data = path.read_bytes()
     body, seal = memoryview(data)[:-_SEAL_BYTES], data[-_SEAL_BYTES:]
     if seal.startswith(_SEAL):

@@ -222,3 +222,33 @@ def test_classes_of_one_video_cannot_be_divided(tmp_path):
 )
 def test_the_source_of_a_video_is_in_its_name(path, label, source):
     assert groups.source_of(Row(path, label)) == source
+
+
+def test_what_validates_is_no_test_where_it_decides(tmp_path):
+    sequences(tmp_path, number=12)
+    found, note = splits.open_splits(tmp_path, seed=1, separate=True)
+    sides = {
+        name: {path.split("_")[1] for path in names(found[name])}
+        for name in found
+    }
+    # Videos of one sequence are on one side, in all three.
+    for one, other in (("train", "val"), ("train", "test"), ("val", "test")):
+        assert not sides[one] & sides[other]
+    assert len(set().union(*sides.values())) == 12
+    both, _ = splits.open_splits(tmp_path, seed=1)
+    assert names(both["test"]) == names(found["test"])
+    assert "For validation, which decides when the training ends" in note
+
+
+def test_given_validation_and_test_stay_as_they_are(tmp_path):
+    videos.touch(tmp_path, *two_classes("train", "val", "test"))
+    ours, _ = splits.open_splits(tmp_path, seed=1, separate=True)
+    theirs, _ = splits.open_splits(tmp_path, seed=1)
+    for name in theirs:
+        assert names(ours[name]) == names(theirs[name])
+
+
+def test_a_validation_that_nothing_is_left_for_is_refused(tmp_path):
+    videos.touch(tmp_path, *two_classes("train", "val"))
+    with pytest.raises(ValueError, match="to validate with besides the test"):
+        splits.open_splits(tmp_path, seed=1, separate=True)

@@ -48,6 +48,109 @@ def test_a_run_of_any_model_goes_on_to_the_same_weights(tmp_path):
     assert (tmp_path / "parts" / "step-4.npz").exists()
 
 
+class Scores(keras.callbacks.Callback):
+    """A validation whose numbers are given."""
+
+    def __init__(self, *scores):
+        super().__init__()
+        self.scores = scores
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs["score"] = self.scores[epoch]
+
+
+def weights_after(steps, tmp_path):
+    model = make_model()
+    fit(tmp_path / f"to-{steps}", model, steps=steps, epochs=steps)
+    return model.get_weights()
+
+
+def fit_best(folder, scores, model=None, **options):
+    model, said = model or make_model(), []
+    fit(
+        folder,
+        model,
+        epochs=4,
+        validation=Scores(*scores),
+        monitor="score",
+        patience=2,
+        say=said.append,
+        **options,
+    )
+    return model.get_weights(), said
+
+
+def test_the_best_weights_are_kept(tmp_path):
+    found, said = fit_best(tmp_path, (0.1, 0.5, 0.2, 0.5))
+    assert said == ["best score: 50.0%, after step 2"]
+    for ours, theirs in zip(found, weights_after(2, tmp_path), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_run_ends_when_it_gets_no_better(tmp_path):
+    found, said = fit_best(tmp_path, (0.5, 0.1, 0.2, 0.9))
+    assert said[0] == "dense: no better for 2 parts, ended at 3"
+    for ours, theirs in zip(found, weights_after(1, tmp_path), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    # Nor does it when it is asked to go on.
+    again, _ = fit_best(
+        tmp_path, (), make_dataset=lambda done: pytest.fail("trained")
+    )
+    for ours, theirs in zip(again, found, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_killed_run_remembers_its_best_weights(tmp_path):
+    scores = (0.5, 0.1, 0.2, 0.4)
+
+    class Killed(Scores):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 1:
+                raise KeyboardInterrupt
+            super().on_epoch_end(epoch, logs)
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(
+            tmp_path,
+            make_model(),
+            epochs=4,
+            validation=Killed(*scores),
+            monitor="score",
+            patience=2,
+        )
+    found, said = fit_best(tmp_path, scores)
+    assert said[0] == "dense: going on from step 1 of 4"
+    assert said[1:] == [
+        "dense: no better for 2 parts, ended at 3",
+        "best score: 50.0%, after step 1",
+    ]
+
+
+def test_damaged_best_weights_are_left_out(tmp_path):
+    fit_best(tmp_path, (0.5, 0.1, 0.2, 0.9))
+    data = bytearray((tmp_path / "best.npz").read_bytes())
+    data[len(data) // 2] ^= 1
+    (tmp_path / "best.npz").write_bytes(data)
+    _, said = fit_best(tmp_path, (0, 0, 0, 0.3))
+    assert "best score: 30.0%, after step 4" in said
+
+
+def test_patience_needs_a_validation(tmp_path):
+    with pytest.raises(ValueError, match="`patience` needs a validation"):
+        fit(tmp_path, make_model(), patience=1)
+
+
+def test_the_time_that_is_left_is_said_once(tmp_path, monkeypatch):
+    clock = iter(range(0, 1000, 3))
+    monkeypatch.setattr(loop.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(loop.ExpectedTime, "LAST", 3)
+    said = []
+    fit(tmp_path, make_model(), epochs=1, say=said.append)
+    assert said == [
+        "dense: 3 s a step, about 3 s for the 1 steps left, without validation"
+    ]
+
+
 def test_a_run_that_is_done_is_not_trained_any_more(tmp_path):
     fit(tmp_path, make_model())
     fit(tmp_path, make_model(), make_dataset=lambda done: pytest.fail())
