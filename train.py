@@ -18,6 +18,11 @@ paths and labels: `train/`, or `train.csv`. Of plain class folders without a
 
     python train.py --experiment=small --data=/data/my_videos
 
+With few videos, start from a model that knows others (docs/training.md):
+
+    python train.py --experiment=finetune --data=/data/my_videos \
+        --init=nl_c2d_tiny_longrange
+
 Detectors are trained in the same way, on images with annotations in the form
 of COCO (docs/detection.md):
 

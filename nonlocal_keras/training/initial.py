@@ -24,6 +24,8 @@ _KINDS = (
     models.MaskRCNN,
     models.ImageResNet,
 )
+# Of models that this project trains; a file does not tell its own.
+OWN_LICENSE = "Apache-2.0"
 FROZEN_NOISE = (
     "warning: {}: its normalizations are frozen, and it starts from random "
     "weights, which it can hardly train. Add --init=imagenet, a name of the "
@@ -86,6 +88,17 @@ def open_initial(init):
         return _of_model(init, zoo.load(init))
     except ValueError as error:
         raise ValueError(f"`init`={init!r}: {error}") from error
+
+
+def license_of(init):
+    """Returns the license of a model that is trained from these weights.
+
+    Args:
+        init: String, as for `open_initial`.
+    """
+    if init in ("", "none", IMAGENET) or os.path.isfile(init):
+        return OWN_LICENSE
+    return zoo.info(init).license
 
 
 def _of_model(init, model):

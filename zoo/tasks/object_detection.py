@@ -147,12 +147,11 @@ def choose_head(model, record, num_classes, include_top):
 
 def _with_classes(model, num_classes):
     """Makes a detector of other classes with all weights that still fit."""
+    from nonlocal_keras import models
+
     config = {**model.get_config(), "num_classes": num_classes, "labels": None}
     fresh = type(model).from_config(config)
-    for ours, theirs in zip(fresh.weights, model.weights, strict=True):
-        # Of those that have the number of classes in their shape, none fits.
-        if ours.shape == theirs.shape:
-            ours.assign(theirs)
+    models.take_weights(fresh, model)
     return fresh
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 import zoo
+from nonlocal_keras.training import initial
 from nonlocal_keras.training import registration
 from nonlocal_keras.training.detection.detector import for_use
 from zoo import proof
@@ -72,7 +73,7 @@ def make_record(recipe, row, model, command):
         "task": "object_detection",
         "description": row.description,
         "source": "trained by train.py of nonlocal-keras",
-        "license": "Apache-2.0",
+        "license": initial.license_of(recipe.init),
         "parameters": row.parameters,
         "macs": row.macs,
         "input": {**sizes, "channels": "RGB", **pixels},

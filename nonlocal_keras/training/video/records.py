@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from nonlocal_keras.training import initial
 from nonlocal_keras.training import registration
 from nonlocal_keras.training.video.classifier import for_use
 
@@ -57,7 +58,7 @@ def make_record(recipe, row, classes, command):
         "name": f"{row.model}_{recipe.dataset}.local",
         "description": row.description,
         "source": "trained by train.py of nonlocal-keras",
-        "license": "Apache-2.0",
+        "license": initial.license_of(recipe.init),
         "parameters": row.parameters,
         "macs": row.macs,
         "input": {**spec.to_config(), "channels": "RGB"},
