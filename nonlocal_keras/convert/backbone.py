@@ -26,6 +26,17 @@ _OF_NETWORK = re.compile(r"(conv1|res[2-5]_\d+_branch\w+|pred)(_bn)?\.\w+")
 class Backbone:
     """A residual network of images, and how it is to be built and fed.
 
+    Example:
+
+    >>> resnet = keras.applications.ResNet50(weights=None)
+    >>> backbone = nonlocal_keras.convert.read_backbone(resnet)
+    >>> backbone.options["strided"]
+    '1x1'
+    >>> detector = nonlocal_keras.models.ImageResNet(strided="1x1")
+    >>> print(nonlocal_keras.models.take_weights(detector, backbone.weights))
+    | weights | number | of |
+    ...
+
     Attributes:
         weights: `nonlocal_keras.models.weight_names.NamedWeights` of a
             network that takes `pixels`.
@@ -49,21 +60,7 @@ class Backbone:
 
     @property
     def options(self):
-        """Arguments with which a detector computes what this network did.
-
-        Example:
-
-        >>> resnet = keras.applications.ResNet50(weights=None)
-        >>> backbone = nonlocal_keras.convert.read_backbone(resnet)
-        >>> backbone.options["strided"]
-        '1x1'
-        >>> detector = nonlocal_keras.models.from_name(
-        ...     "nl_mask_rcnn_r50_fpn", **backbone.options
-        ... )
-        >>> table = nonlocal_keras.models.take_weights(
-        ...     detector, backbone.weights
-        ... )
-        """
+        """Arguments with which a detector computes what this network did."""
         names = ("strided", "mean", "std")
         return {name: getattr(self, name) for name in names}
 

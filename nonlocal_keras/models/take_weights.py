@@ -60,39 +60,48 @@ def take_weights(model, source, fresh=(), inflation="repeat"):
         source = NamedWeights.of(source)
     weights = weights_of(model)
     given = fit_norms(source, weights, epsilons_of(model))
-    found, misfits = {}, {}
-    for name, weight in weights.items():
-        if name in given and name.split(".")[0] not in fresh:
-            array, shape = given[name], tuple(weight.shape)
-            if _fits(array.shape, shape):
-                found[name] = array
-            else:
-                misfits[name] = (tuple(array.shape), shape)
+    found, misfits = _match(weights, given, fresh)
     for block in blocks_of(model):
         _take_whole(block, weights, given, found, misfits)
     left_out = [name for name in given if name not in found]
     _require_residual(source, weights, found, misfits, left_out)
-    inflated = {}
-    for name, array in found.items():
-        shape = tuple(weights[name].shape)
-        if len(shape) == 5:
-            if array.ndim == 4:
-                array = array[None]
-            if array.shape[0] != shape[0]:
-                inflated[name] = shape[0]
-            array = inflate(array, shape[0], inflation)
-        weight = weights[name]
-        weight.assign(keras.ops.convert_to_tensor(array, weight.dtype))
     return Transfer(
         origin=source.origin,
         inflation=inflation,
         taken=tuple(found),
-        inflated=inflated,
+        inflated=_assign(weights, found, inflation),
         misfits=misfits,
         fresh=tuple(name for name in weights if name not in found | misfits),
         left_out=tuple(name for name in left_out if name not in misfits),
         blocks=tuple(blocks_of(model)),
     )
+
+
+def _match(weights, given, fresh):
+    """Returns the arrays that fit by name, and both shapes of the others."""
+    found, misfits = {}, {}
+    for name, weight in weights.items():
+        if name in given and name.split(".")[0] not in fresh:
+            theirs, ours = tuple(given[name].shape), tuple(weight.shape)
+            if _fits(theirs, ours):
+                found[name] = given[name]
+            else:
+                misfits[name] = (theirs, ours)
+    return found, misfits
+
+
+def _assign(weights, found, inflation):
+    """Assigns the arrays; returns the frames of those that were inflated."""
+    inflated = {}
+    for name, array in found.items():
+        weight = weights[name]
+        if len(weight.shape) == 5:
+            kernel = array[None] if array.ndim == 4 else array
+            array = inflate(kernel, weight.shape[0], inflation)
+            if len(array) != len(kernel):
+                inflated[name] = len(array)
+        weight.assign(keras.ops.convert_to_tensor(array, weight.dtype))
+    return inflated
 
 
 def _fits(found, expected):

@@ -8,6 +8,7 @@ from nonlocal_keras import models
 from nonlocal_keras.models import take_weights
 from nonlocal_keras.models.transfer import name_parts
 from tests.support import small_detector
+from tests.support.backends import slow_on_jax
 from tests.support.random_weights import randomize
 
 pytestmark = pytest.mark.any_backend
@@ -58,6 +59,7 @@ def test_blocks_that_the_model_has_not_are_left_out():
     }
 
 
+@slow_on_jax
 def test_a_block_of_another_width_is_not_taken_in_part():
     source = randomize(classifier("nl_c2d_tiny"))
     options = {"intermediate_dim": 3}
@@ -70,6 +72,7 @@ def test_a_block_of_another_width_is_not_taken_in_part():
     assert_same(model, plain)
 
 
+@slow_on_jax
 def test_kernels_in_the_middle_are_the_2d_network_on_every_frame():
     source, model = randomize(classifier()), classifier("i3d_tiny")
     transfer = take_weights(model, source, inflation="center")
@@ -101,6 +104,7 @@ def test_statistics_become_scale_and_offset(in_blocks):
     assert_same(model, source)
 
 
+@slow_on_jax
 def test_scale_and_offset_become_statistics():
     source = randomize(classifier(normalization="affine"))
     model = classifier(epsilon=1e-2)
@@ -108,6 +112,7 @@ def test_scale_and_offset_become_statistics():
     assert_same(model, source)
 
 
+@slow_on_jax
 def test_another_epsilon_does_not_matter():
     source = randomize(classifier(epsilon=0.3))
     model = classifier(epsilon=1e-5)
@@ -138,6 +143,7 @@ def test_layers_that_are_asked_for_stay_fresh():
         ({"stem_width": 8}, r"conv1.kernel has shape \(1, 7, 7, 3, 4\) there"),
     ],
 )
+@slow_on_jax
 def test_another_network_is_refused_and_nothing_changed(options, words):
     model = classifier(**options)
     before = model.get_weights()
@@ -147,6 +153,7 @@ def test_another_network_is_refused_and_nothing_changed(options, words):
         np.testing.assert_array_equal(ours, theirs)
 
 
+@slow_on_jax
 def test_a_deeper_source_is_refused():
     deep = classifier(stage_blocks=(1, 2, 1, 1))
     with pytest.raises(ValueError, match="res3_1_branch2a.* has no place here"):
@@ -158,6 +165,7 @@ def test_kernels_of_clips_do_not_become_those_of_images():
         take_weights(classifier(), classifier("i3d_tiny"))
 
 
+@slow_on_jax
 def test_a_detector_with_new_blocks_and_classes_keeps_the_rest():
     source = randomize(small_detector.small())
     model = small_detector.small(
