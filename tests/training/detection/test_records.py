@@ -54,7 +54,7 @@ def register(models, monkeypatch):
         monkeypatch.setattr(zoo, "info", lambda name: record)
         return record
 
-    monkeypatch.setattr(records, "build_model", lambda *given: loaded)
+    monkeypatch.setattr(records, "for_use", lambda model: loaded)
     monkeypatch.setattr(zoo, "register", written)
     monkeypatch.setattr(zoo, "load", lambda name: loaded)
     return lambda: records.register(RECIPE, trained, ROW, TEST, "train.py")
