@@ -1,6 +1,7 @@
 import keras
 from keras import ops
 
+from nonlocal_keras.ops.backend import scale_channels
 
 # The name under which Keras files keep the weights is that of the class.
 @keras.saving.register_keras_serializable("nonlocal_keras")
@@ -94,4 +95,8 @@ class FrozenBatchNormalization(BatchNormalization):
         return super().add_weight(*args, **{**kwargs, "trainable": False})
 
     def call(self, inputs, training=None, mask=None):
-        return super().call(inputs, training=False, mask=mask)
+        if mask is not None or not self._is_fused(inputs):
+            return super().call(inputs, training=False, mask=mask)
+        scale = self.gamma * ops.rsqrt(self.moving_variance + self.epsilon)
+        offset = self.beta - self.moving_mean * scale
+        return scale_channels(inputs, scale) + offset

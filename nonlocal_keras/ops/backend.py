@@ -282,6 +282,83 @@ def checked(x, condition, message, received):
     return x
 
 
+def rows_that_count(counts, most):
+    """Returns how many of the first rows have to be looked at.
+
+    TensorFlow has tensors whose size is found while it runs; XLA and the other
+    compilers have not, and look at all.
+
+    Args:
+        counts: int32 tensor `(batch,)`, the first rows that count.
+        most: Integer, their number at most.
+
+    Returns:
+        The largest of `counts`, at least 1, as a scalar tensor; or `most`.
+    """
+    if keras.backend.backend() != "tensorflow" or _is_xla():
+        return most
+    return ops.clip(ops.max(counts), 1, most)
+
+
+def _is_xla():
+    """Returns whether XLA will compile what is traced now."""
+    import tensorflow as tf
+    from tensorflow.python.ops import control_flow_util
+
+    graph = tf.compat.v1.get_default_graph()
+    return control_flow_util.GraphOrParentsInXlaContext(graph)
+
+
+def scale_channels(x, scale):
+    """Returns `x * scale`, by the kernel of the convolution that gave `x`.
+
+    A TensorFlow graph knows where `x` comes from. Scaling its kernel in its
+    place saves two passes over the map, and bias and activation become a part
+    of the convolution, in training as well. Elsewhere `x` is multiplied.
+
+    Args:
+        x: Tensor `(..., channels)`.
+        scale: Tensor `(channels,)`.
+
+    Returns:
+        Tensor like `x`.
+    """
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        if tf.is_symbolic_tensor(x) and x.op.type == "Conv2D":
+            image, kernel = x.op.inputs
+            names = ("strides", "padding", "explicit_paddings", "dilations")
+            how = {name: x.op.get_attr(name) for name in names}
+            if x.op.get_attr("data_format") == b"NHWC":
+                return tf.raw_ops.Conv2D(
+                    input=image, filter=kernel * scale, **how
+                )
+    return x * scale
+
+
+def add_rows(x, index, rows):
+    """Returns `x` with rows added to it; a row may be added to many times.
+
+    Args:
+        x: Tensor `(n, channels)`.
+        index: Integer tensor `(m, 1)`.
+        rows: Tensor `(m, channels)`.
+
+    Returns:
+        Tensor like `x`.
+    """
+    if keras.backend.backend() == "torch":
+        # `ops.scatter_update` of Keras sets rows there, in place.
+        return x.index_add(0, index[:, 0], rows)
+    if keras.backend.backend() == "jax":
+        return x.at[index[:, 0]].add(rows)
+    import tensorflow as tf
+
+    # In place where nobody else holds `x`, as in a loop.
+    return tf.tensor_scatter_nd_add(x, index, rows)
+
+
 def replicas():
     """Returns by how many replicas a loss is divided: their gradients add up.
 

@@ -7,7 +7,9 @@ from keras import ops
 
 from nonlocal_keras.ops import boxes as box_ops
 from nonlocal_keras.ops import roi_windows
+from nonlocal_keras.ops.backend import add_rows
 from nonlocal_keras.ops.backend import over_tiles
+from nonlocal_keras.ops.backend import with_gradient
 
 # Numbers that are gathered at a time, 16 MB in float32: about what a cache
 # holds.
@@ -32,8 +34,9 @@ def roi_align(
     Args:
         features: List of float tensors `(batch, height, width, channels)`,
             the finest level first.
-        boxes: float32 tensor `(batch, n, 4)`, of a static `n`, in pixels of
-            the image.
+        boxes: float32 tensor `(batch, n, 4)`, in pixels of the image; `n` is
+            above zero, and static but for TensorFlow without XLA. They have
+            no gradient.
         strides: Tuple of Integers, pixels per position of each level, powers
             of 2.
         output_size: Integer, rows and columns of the small map.
@@ -63,14 +66,10 @@ def roi_align(
         return roi_windows.pool_windows(
             features, boxes, levels, strides, output_size, aligned
         )
-    n, channels, cells = boxes.shape[1], features[0].shape[-1], output_size
+    n, channels, cells = ops.shape(boxes)[1], features[0].shape[-1], output_size
     taps = 2 * cells * sampling_ratio
-    chunks = math.ceil(n / min(n, max(1, _TILE // (taps**2 * channels))))
-    size = math.ceil(n / chunks)
-    if chunks * size > n:
-        missing = (0, chunks * size - n)
-        boxes = ops.pad(boxes, ((0, 0), missing, (0, 0)))
-        levels = ops.pad(levels, ((0, 0), missing))
+    chunks, size = roi_windows.tiles(n, _TILE // (taps**2 * channels))
+    boxes, levels = roi_windows.fill(chunks * size - n, boxes, levels)
 
     rows, columns, vertical, horizontal = _places(
         features,
@@ -90,29 +89,83 @@ def roi_align(
     image = ops.arange(ops.shape(boxes)[0], dtype="int32")[:, None, None]
     rows = rows + image * per_image
     positions = ops.reshape(positions, (-1, channels))
+    reads = [ops.cast(w, positions.dtype) for w in (vertical, horizontal)]
+    reads = [
+        ops.reshape(x, (-1, size, *x.shape[2:]))  # (batch * chunks, size, ...)
+        for x in (*reads, rows, columns)
+    ]
+    y = _read(positions, tuple(map(ops.stop_gradient, reads)))
+    shape = (cells, cells, channels)
+    y = ops.reshape(y, (-1, chunks * size, *shape))[:, :n]
+    return ops.reshape(y, (-1, *shape))
+
+
+def _read(positions, reads):
+    """Returns the cells of boxes, tile by tile.
+
+    The gradient keeps nothing of the size of what is read: derivatives of
+    what is linear need no values.
+
+    Args:
+        positions: Tensor `(positions, channels)`.
+        reads: Tuple of tensors `(tiles, size, ...)`, see `_places`.
+
+    Returns:
+        Tensor `(tiles, size, cells, cells, channels)`.
+    """
+
+    def forward(positions):
+        return (_gather(positions, reads),)
+
+    def backward(positions, y, dy):
+        return (_scatter(dy, reads, positions),)
+
+    def second(positions, dy, weight):
+        # Of the gradient, which is linear in `dy` alone.
+        return ops.zeros_like(positions), _gather(weight, reads)
+
+    return with_gradient(forward, backward, second)(positions)
+
+
+def _gather(positions, reads):
+    """Returns the weighted means of the positions that boxes read."""
+    channels = positions.shape[-1]
 
     def tile(_, tensors):
         vertical, horizontal, rows, columns = tensors
+        size, cells = vertical.shape[:2]
         index = rows[:, :, None] + columns[:, None, :]
         x = ops.take(positions, index, axis=0)  # (size, taps, taps, C)
         # Bilinear weights are products: rows first, then columns.
-        x = ops.reshape(x, (size, cells, -1, taps * channels))
+        x = ops.reshape(x, (size, cells, -1, columns.shape[1] * channels))
         x = ops.matmul(vertical[:, :, None], x)
         x = ops.reshape(x, (size, cells, cells, -1, channels))
         x = ops.matmul(horizontal[:, None, :, None], x)
         return (), (ops.reshape(x, (size, cells, cells, channels)),)
 
     # The first has the dtype of what `tile` returns, as `over_tiles` asks.
-    dtype = positions.dtype
-    tensors = [ops.cast(w, dtype) for w in (vertical, horizontal)]
-    tensors = [
-        ops.reshape(x, (-1, size, *x.shape[2:]))  # (batch * chunks, size, ...)
-        for x in (*tensors, rows, columns)
-    ]
-    _, (y,) = over_tiles(tile, (), tuple(tensors))
-    shape = (cells, cells, channels)
-    y = ops.reshape(y, (-1, chunks * size, *shape))[:, :n]
-    return ops.reshape(y, (-1, *shape))
+    return over_tiles(tile, (), reads)[1][0]
+
+
+def _scatter(dy, reads, positions):
+    """Returns what each position gets of `dy`: the transpose of `_gather`."""
+    channels = dy.shape[-1]
+
+    def tile(carry, tensors):
+        dy, vertical, horizontal, rows, columns = tensors
+        size, cells = vertical.shape[:2]
+        index = rows[:, :, None] + columns[:, None, :]
+        # Products of matrices: broadcasting so many axes is slow.
+        dx = ops.matmul(horizontal[:, None, ..., None], dy[:, :, :, None])
+        dx = ops.reshape(dx, (size, cells, 1, -1))
+        dx = ops.matmul(vertical[..., None], dx)
+        dx = ops.reshape(dx, (-1, channels))  # (size * taps * taps, C)
+        index = ops.reshape(index, (-1, 1))
+        return (add_rows(carry[0], index, dx),), ()
+
+    zeros = ops.zeros_like(positions)
+    (dx,), _ = over_tiles(tile, (zeros,), (dy, *reads), outputs=0)
+    return dx
 
 
 def find_levels(boxes, strides, canonical_size=224, canonical_level=4):
@@ -204,7 +257,7 @@ def _taps(start, end, length, output_size, sampling_ratio, aligned):
     weights = ops.stack([1.0 - above, above], axis=-1) * inside[..., None]
     both = ops.stack([low, ops.minimum(low + 1.0, last)], axis=-1)
     both = ops.cast(both, "int32")  # (..., points, 2)
-    some = (-1, start.shape[1])
+    some = (-1, ops.shape(start)[1])
     return (
         ops.reshape(both, (*some, 2 * len(points))),
         # A cell is the mean of its points.

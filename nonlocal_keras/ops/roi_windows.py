@@ -37,16 +37,12 @@ def pool_windows(features, boxes, levels, strides, output_size, aligned):
     Returns:
         As `roi_align`.
     """
-    n, channels, cells = boxes.shape[1], features[0].shape[-1], output_size
+    n, channels, cells = ops.shape(boxes)[1], features[0].shape[-1], output_size
     sizes = [tuple(ops.shape(f)[1:3]) for f in features]
     longest, most = _largest_window(sizes)
     usual = (_LARGEST_SIDE + 2) ** 2
-    chunks = math.ceil(n / min(n, max(1, _TILE // (usual * channels))))
-    size = math.ceil(n / chunks)
-    if chunks * size > n:
-        missing = chunks * size - n
-        boxes = ops.pad(boxes, ((0, 0), (0, missing), (0, 0)))
-        levels = ops.pad(levels, ((0, 0), (0, missing)))
+    chunks, size = tiles(n, _TILE // (usual * channels))
+    boxes, levels = fill(chunks * size - n, boxes, levels)
 
     def of_level(values, dtype="int32"):
         return ops.take(ops.convert_to_tensor(values, dtype), levels, axis=0)
@@ -96,6 +92,31 @@ def pool_windows(features, boxes, levels, strides, output_size, aligned):
     shape = (cells, cells, channels)
     y = ops.reshape(y, (-1, chunks * size, *shape))[:, :n]
     return ops.cast(ops.reshape(y, (-1, *shape)), features[0].dtype)
+
+
+def tiles(n, most):
+    """Returns into how many tiles boxes fall, and how many are in each.
+
+    Args:
+        n: Integer or scalar tensor, number of boxes.
+        most: Integer, boxes in a tile; at least one is.
+
+    Returns:
+        Integer, or a scalar tensor where `n` is one, and Integer.
+    """
+    most = max(1, most)
+    if not isinstance(n, int):
+        return (n + most - 1) // most, most
+    count = math.ceil(n / most)
+    return count, math.ceil(n / count)
+
+
+def fill(missing, boxes, levels):
+    """Returns boxes `(batch, n, 4)` and levels, and so many more of zeros."""
+    if isinstance(missing, int) and missing == 0:
+        return boxes, levels
+    widths = ((0, 0), (0, missing))
+    return ops.pad(boxes, (*widths, (0, 0))), ops.pad(levels, widths)
 
 
 def _largest_window(sizes):

@@ -11,6 +11,7 @@ from nonlocal_keras.models.detection.proposals import propose
 from nonlocal_keras.models.detection.roi_samples import draw_rois
 from nonlocal_keras.models.detection.rpn_training import rpn_losses
 from nonlocal_keras.ops import boxes as box_ops
+from nonlocal_keras.ops.backend import rows_that_count
 
 # A box that `encode` takes, in rows that have no target.
 _UNIT = (0.0, 0.0, 1.0, 1.0)
@@ -86,8 +87,10 @@ def losses_of(model, config, options, inputs, targets, seed, training):
     features = call("box_roi_align", finest, samples["rois"])
     found += _of_boxes(*call("box_head", features), samples, targets)
 
-    # Positive proposals come first.
+    # Positive proposals come first. Mostly there are few.
     most = int(options["roi_samples"] * options["roi_positive_fraction"])
+    positive = ops.cast(samples["labels"][:, :most] > 0, "int32")
+    most = rows_that_count(ops.sum(positive, axis=1), most)
     samples = {name: values[:, :most] for name, values in samples.items()}
     if config["masks"]:
         features = call("mask_roi_align", finest, samples["rois"])
