@@ -55,6 +55,7 @@ bench: .venv/.bench
 	benchmarks/peers.sh $(PEERS)
 	$(BIN)/python -m benchmarks.op --peer=$(PEERS)/bin/python
 	$(BIN)/python -m benchmarks.model --peer=$(PEERS)/bin/python
+	$(BIN)/python -m benchmarks.detection --peer=$(PEERS)/bin/python
 	$(BIN)/python -m benchmarks.export.weights build/benchmarks/weights
 	$(BIN)/python -m benchmarks.export build/benchmarks/weights
 

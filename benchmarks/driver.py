@@ -81,7 +81,7 @@ def versions(start):
     return found
 
 
-def take_turns(ways, budget, pairs):
+def take_turns(ways, budget, pairs, rounds=5):
     """Prepares a worker per way and measures them in turn.
 
     Args:
@@ -89,6 +89,7 @@ def take_turns(ways, budget, pairs):
         budget: Float, see `measure.in_turn`.
         pairs: Tuples `(theirs, ours)` of names that are compared; those
             with a name that is not in `ways` are left out.
+        rounds: Integer, see `measure.in_turn`. Defaults to `5`.
 
     Returns:
         Two dictionaries of median and quartiles: seconds by name, and by
@@ -101,7 +102,7 @@ def take_turns(ways, budget, pairs):
             running[name] = begin()
         for name, (_, told) in ways.items():
             running[name].ask("prepare", case=told)
-        taken = measure.in_turn(running, budget)
+        taken = measure.in_turn(running, budget, rounds)
     finally:
         for worker in running.values():
             worker.close()

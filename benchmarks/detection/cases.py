@@ -3,26 +3,31 @@
 import numpy as np
 
 CLASSES = 91
-SIZES = (512, 800)
-WORK = {"inference": (1, 2), "training": (2,)}
+# Images at a time of each size, the short side in pixels.
+WORK = {
+    "inference": {512: (1, 2), 800: (1,)},
+    "training": {512: (2,), 800: (2,)},
+}
 # Rows and columns of a photo before it is resized.
 PHOTO = (480, 640)
 OBJECTS = 8
 # Pixels of a side of every object, and cells of its mask: one of the other.
 SIDE = 112
-# Samples of a training step, and so many that all proposals and anchors take
-# part, so that the losses of both sides can be compared.
-USUAL = {
-    "rpn_samples": 256,
-    "roi_samples": 512,
-    "roi_positive_fraction": 0.25,
-    "post_nms_top_n": 2000,
-}
-ALL = {
-    "rpn_samples": 1 << 17,
-    "roi_samples": 256,
-    "roi_positive_fraction": 0.5,
-    "post_nms_top_n": 100,
+# Samples of a training step, and so many that all anchors and proposals take
+# part: nothing is left to chance, and the losses of both sides are the same.
+SAMPLES = {
+    "usual": {
+        "rpn_samples": 256,
+        "roi_samples": 512,
+        "roi_positive_fraction": 0.25,
+        "post_nms_top_n": 2000,
+    },
+    "all": {
+        "rpn_samples": 1 << 17,
+        "roi_samples": 256,
+        "roi_positive_fraction": 0.5,
+        "post_nms_top_n": 100,
+    },
 }
 
 
@@ -30,8 +35,8 @@ def cases():
     """Returns all cases, as dictionaries; `work` says what is done."""
     return [
         {"work": work, "size": size, "batch": batch}
-        for work, batches in WORK.items()
-        for size in SIZES
+        for work, sizes in WORK.items()
+        for size, batches in sizes.items()
         for batch in batches
     ]
 
@@ -42,10 +47,14 @@ def images(case):
     Those of training have the size at which the network sees them: nothing is
     resized, neither images nor masks.
     """
-    shape = PHOTO
+    return [_photo(shape(case), seed) for seed in range(case["batch"])]
+
+
+def shape(case):
+    """Returns the rows and columns of the images of a case."""
     if case["work"] == "training":
-        shape = case["size"], case["size"] * PHOTO[1] // PHOTO[0]
-    return [_photo(shape, seed) for seed in range(case["batch"])]
+        return case["size"], case["size"] * PHOTO[1] // PHOTO[0]
+    return PHOTO
 
 
 def targets(case):
@@ -57,7 +66,7 @@ def targets(case):
         in uint8, each in its box.
     """
     rng = np.random.default_rng(1)
-    height, width = images(case)[0].shape[:2]
+    height, width = shape(case)
     some = case["batch"], OBJECTS
     x = rng.integers(1, width - SIDE, some)
     y = rng.integers(1, height - SIDE, some)

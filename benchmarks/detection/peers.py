@@ -34,8 +34,6 @@ def _inference(net, images, case):
         with torch.no_grad():
             return net(images)
 
-    if case["warm"]:
-        run()
     return serving.Work(run, _detections)
 
 
@@ -60,8 +58,6 @@ def _training(net, images, case):
         optimizer.step()
         return {name: loss.detach() for name, loss in losses.items()}
 
-    if case["warm"]:
-        step()
     return serving.Work(
         step, lambda losses: {k: v.numpy() for k, v in losses.items()}
     )
@@ -97,7 +93,7 @@ def _network(case):
         norm_layer=torchvision.ops.misc.FrozenBatchNorm2d,
         trainable_layers=5,
     )
-    samples = case.get("samples", cases.USUAL)
+    samples = cases.SAMPLES[case["samples"]]
     return detection.MaskRCNN(
         backbone,
         cases.CLASSES,

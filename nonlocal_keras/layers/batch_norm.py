@@ -3,6 +3,7 @@ from keras import ops
 
 from nonlocal_keras.ops.backend import scale_channels
 
+
 # The name under which Keras files keep the weights is that of the class.
 @keras.saving.register_keras_serializable("nonlocal_keras")
 class BatchNormalization(keras.layers.BatchNormalization):

@@ -7,9 +7,9 @@ from keras import ops
 
 NO_FORWARD_MODE = (
     "TensorFlow has no forward-mode derivative of a custom gradient in a "
-    "tf.function, which the streamed forms of a non-local block have. Run the "
-    "ForwardAccumulator eagerly, nest GradientTapes instead, or give the block "
-    'implementation="matrix".'
+    "tf.function, which the streamed forms of a non-local block and RoIAlign "
+    "have. Run the ForwardAccumulator eagerly, nest GradientTapes instead, or "
+    'give the block implementation="matrix".'
 )
 
 NOTHING = (

@@ -171,3 +171,34 @@ def test_a_frozen_one_normalizes_by_its_statistics_and_keeps_them():
     assert not layer.trainable_variables
     for one, other in zip(layer.get_weights(), reference.get_weights()):
         np.testing.assert_array_equal(one, other)
+
+
+@backends.tensorflow_only
+@pytest.mark.parametrize("strides, padding", [(1, "same"), (2, "valid")])
+def test_in_a_graph_a_frozen_one_is_a_part_of_the_kernel(strides, padding):
+    import tensorflow as tf
+
+    convolution = keras.layers.Conv2D(4, 3, strides, padding, use_bias=False)
+    norm = FrozenBatchNormalization(**OPTIONS)
+    convolution.build((None, None, None, 3))
+    norm.build((None, None, None, 4))
+    for seed, weight in enumerate(norm.weights):
+        weight.assign(0.5 + np.abs(data(weight.shape, seed)))
+    x = data((2, 9, 8, 3))
+
+    def value_and_gradient():
+        with tf.GradientTape() as tape:
+            y = norm(convolution(x))
+            loss = tf.reduce_sum(tf.sin(y))
+        return y, tape.gradient(loss, convolution.kernel.value)
+
+    graph = tf.function(value_and_gradient, autograph=False)
+    for found, expected in zip(graph(), value_and_gradient()):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+    # The map is added to, and multiplied by nothing.
+    (add,) = (
+        op
+        for op in graph.get_concrete_function().graph.get_operations()
+        if op.type == "AddV2" and op.outputs[0].shape.rank == 4
+    )
+    assert {x.op.type for x in add.inputs} == {"Conv2D", "Sub"}

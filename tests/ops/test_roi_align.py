@@ -7,7 +7,9 @@ from keras import ops
 from nonlocal_keras.ops import roi_align as module
 from tests.support.backends import compile_call
 from tests.support.backends import gradient
+from tests.support.backends import hessian_products
 from tests.support.backends import numpy
+from tests.support.backends import slow_on_jax
 from tests.support.backends import tensorflow_only
 from tests.support.marks import mostly_slow
 
@@ -180,6 +182,57 @@ def test_a_cell_gives_its_gradient_to_the_positions_it_reads(
     read = dx.any(axis=(0, 3))
     assert read[2:10, 2:10].all()
     assert not read[:, 17:].any()
+
+
+@pytest.mark.any_backend
+@slow_on_jax
+def test_the_gradient_is_that_of_a_linear_function(monkeypatch):
+    # Several tiles, the last one filled up.
+    monkeypatch.setattr(module, "_TILE", 4 * 12**2 * 3)
+    boxes = ops.convert_to_tensor(draw_boxes())
+    shapes = [x.shape for x in maps()]
+    x, other = (
+        np.concatenate([np.ravel(level) for level in maps(seed)])
+        for seed in (2, 3)
+    )
+
+    def half_square(x):
+        features, start = [], 0
+        for shape in shapes:
+            end = start + int(np.prod(shape))
+            features.append(ops.reshape(x[start:end], shape))
+            start = end
+        y = module.roi_align(features, boxes, STRIDES, 3)
+        return ops.sum(y * y) / 2
+
+    # Of y = A x these are A'A x and A'A, and x'A'A x is the square itself.
+    dx = gradient(half_square, x)
+    square = numpy(half_square(ops.convert_to_tensor(x)))
+    assert x @ dx == pytest.approx(2 * square, rel=1e-4)
+    assert x @ gradient(half_square, other) == pytest.approx(
+        other @ dx, rel=1e-3
+    )
+    (found,) = hessian_products(half_square, [x], [other])
+    wanted = gradient(half_square, other)
+    np.testing.assert_allclose(found, wanted, atol=1e-4)
+
+
+@tensorflow_only
+@mostly_slow(pytest.mark.parametrize("ratio", [2, None]), 0)
+def test_boxes_may_be_counted_while_a_graph_runs(monkeypatch, ratio):
+    import tensorflow as tf
+
+    for one in (module, module.roi_windows):
+        monkeypatch.setattr(one, "_TILE", 1 << 13)
+    features, boxes = maps(), draw_boxes()
+    function = tf.function(
+        lambda boxes: module.roi_align(features, boxes, STRIDES, 3, ratio),
+        input_signature=[tf.TensorSpec((2, None, 4))],
+    )
+    for number in (1, 5):
+        some = boxes[:, -number:]
+        expected = roi_align(features, some, ratio=ratio)
+        np.testing.assert_allclose(function(some), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("ratio", [2, None])
