@@ -24,9 +24,9 @@ SAMPLES = {
     },
     "all": {
         "rpn_samples": 1 << 17,
-        "roi_samples": 256,
+        "roi_samples": 2048,
         "roi_positive_fraction": 0.5,
-        "post_nms_top_n": 100,
+        "post_nms_top_n": 2000,
     },
 }
 
