@@ -78,6 +78,18 @@ def test_the_order_counts_but_for_equal_scores():
     assert not other.passed and (other.ties, other.swapped) == (0, 2)
 
 
+def test_the_limit_may_fall_between_two_equal_scores():
+    scores = (0.9, 0.5, 0.2, 0.20001)
+    ours, theirs = (rows(draw(scores), x) for x in ((0, 1, 2), (0, 1, 3)))
+    for limit, passed in ((3, True), (4, False), (None, False)):
+        total = comparison.Comparison(limit=limit)
+        total.add(ours, theirs)
+        assert total.passed == passed and total.ties == 2 * passed
+    total = comparison.Comparison(limit=3)
+    total.add(ours, rows(draw((0.9, 0.5, 0.2, 0.201)), (0, 1, 3)))
+    assert not total.passed
+
+
 def test_masks_are_compared_where_their_whole_pixels_are_the_same():
     # Enlarged by 30/28, it begins just below a whole pixel, or just above.
     found = rows(draw(), (0,))

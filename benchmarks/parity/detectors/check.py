@@ -62,7 +62,8 @@ def check(folder):
     """Prints the row of one detector; returns whether it finds the same."""
     begin = time.perf_counter()
     told, file, model = load(folder)
-    total = comparison.Comparison(told["whole_pixels"])
+    limit = model.get_config()["detections_per_image"]
+    total = comparison.Comparison(told["whole_pixels"], limit)
     for path in sorted(folder.glob("[0-9]*.npz")):
         images, expected = found.read(path)
         results = model.predict(images)

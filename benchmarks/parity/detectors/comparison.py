@@ -15,13 +15,16 @@ class Comparison:
         whole_pixels: Boolean, whether masks are drawn into whole pixels of
             their boxes, so that a tiny difference may move one by a pixel.
             Defaults to `False`.
+        limit: Integer, the objects that both find in an image at most.
+            Defaults to `None`.
 
     Attributes:
         images: Integer.
         objects: Integer, those that the project has found.
         other: Integer, those that only one of both has found.
         ties: Integer, those at another place of the order whose scores are
-            as good as equal, and keypoints at another place of heat maps whose
+            as good as equal, those that the limit of objects leaves out for
+            one of that kind, and keypoints at another place of heat maps whose
             maxima are so.
         swapped: Integer, those at another place without such an excuse.
         edges: Integer, those whose mask is drawn into other whole pixels,
@@ -29,8 +32,8 @@ class Comparison:
         differences: Dictionary of the largest differences.
     """
 
-    def __init__(self, whole_pixels=False):
-        self.whole_pixels = whole_pixels
+    def __init__(self, whole_pixels=False, limit=None):
+        self.whole_pixels, self.limit = whole_pixels, limit
         self.images = self.objects = self.other = 0
         self.ties = self.swapped = self.edges = 0
         self.differences = {}
@@ -54,8 +57,14 @@ class Comparison:
         mine, other = match(distances(ours, theirs), TOLERANCE["boxes"])
         self.images += 1
         self.objects += len(theirs["labels"])
-        self.other += len(theirs["labels"]) + len(ours["labels"])
-        self.other -= 2 * len(mine)
+        for one, paired, last in ((ours, mine, theirs), (theirs, other, ours)):
+            alone = np.delete(one["scores"], paired)
+            # The limit of objects may fall between two equal scores.
+            lowest = last["scores"].min(initial=1.0)
+            tie = np.abs(alone - lowest) < TOLERANCE["scores"]
+            tie &= len(ours["scores"]) == len(theirs["scores"]) == self.limit
+            self.ties += int(tie.sum())
+            self.other += int((~tie).sum())
         # Places among those that both have found.
         rank = np.argsort(np.argsort(mine))
         scores = theirs["scores"][other]
