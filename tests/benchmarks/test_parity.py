@@ -36,7 +36,8 @@ def compare(ours, theirs):
 
 
 def test_the_same_detections_are_the_same():
-    ours = change(draw(), 2, boxes=0.04, scores=-9e-5, masks=9e-4)
+    ours = change(draw(), 2, boxes=0.04, scores=-9e-5)
+    ours = change(ours, 1, masks=9e-4)
     total = compare(ours, draw())
     assert total.passed
     assert (total.images, total.objects, total.ties) == (1, 4, 0)
@@ -61,6 +62,16 @@ def test_a_detection_that_differs_is_noticed(values):
     # A second image cannot make up for it.
     total.add(draw(), draw())
     assert not total.passed
+
+
+def test_a_mask_may_move_with_its_box():
+    theirs = draw()
+    side = (theirs["boxes"][1, 2:] - theirs["boxes"][1, :2]).min()
+    moved = 0.03 * 28 / side
+    for extra, passed in ((9e-4, True), (1.1e-3, False)):
+        ours = change(theirs, 1, boxes=0.03, masks=moved + extra)
+        assert compare(ours, theirs).passed == passed
+        assert not compare(change(theirs, 1, masks=moved), theirs).passed
 
 
 def test_one_more_or_less_is_noticed():

@@ -7,7 +7,7 @@ own program: another object, one more or less, another order, or a difference
 above the tolerance. Where scores are as good as equal, either order is right
 ("ties"). torchvision draws masks into whole pixels: where the side of a box is
 as good as one, the mask may be drawn a pixel further, and is not compared
-("edges").
+("edges"). Of masks, what the difference of their boxes explains is taken off.
 
 A second table tells what is found in the photos themselves, where the project
 resizes in its own way before the network: how much the pixels differ, of 255
