@@ -8,6 +8,7 @@ from benchmarks import versions
 from benchmarks.detection import cases
 from benchmarks.model import profile_graph
 from nonlocal_keras import convert
+from tests.support.training_scene import LOSSES
 
 
 def prepare(case):
@@ -37,16 +38,6 @@ def _detections(found):
             f"masks_{place}": found["masks"][place][:, None],
         }
     return arrays
-
-
-# In the words of torchvision.
-LOSSES = {
-    "rpn_objectness_loss": "loss_objectness",
-    "rpn_box_loss": "loss_rpn_box_reg",
-    "class_loss": "loss_classifier",
-    "box_loss": "loss_box_reg",
-    "mask_loss": "loss_mask",
-}
 
 
 def _training(model, images, case):

@@ -4,14 +4,13 @@ import os
 
 from nonlocal_keras.convert import assign
 from nonlocal_keras.convert import name_maps
+from nonlocal_keras.convert.backbone import IMAGENET
 from nonlocal_keras.convert.backbone_sources import MAPS
 from nonlocal_keras.convert.files import keras_files
 from nonlocal_keras.convert.files.read import read_tensors
 from nonlocal_keras.convert.name_map import ConversionError
 from nonlocal_keras.convert.name_map import choose_map
 from nonlocal_keras.convert.name_map import without_prefix
-
-IMAGENET = "imagenet"
 
 
 def find_source(path):

@@ -3,6 +3,22 @@
 import zoo
 
 
+def for_use(model):
+    """Returns a copy that is to be saved: nothing of the training is in it.
+
+    Synchronized statistics are for training; other backends refuse them.
+
+    Args:
+        model: A model on a backbone of this package.
+    """
+    backbone = model.backbone
+    config = {**backbone.get_config(), "synchronized": False}
+    rest = {k: v for k, v in model.get_config().items() if k != "backbone"}
+    copy = type(model)(type(backbone)(**config), **rest)
+    copy.set_weights(model.get_weights())
+    return copy
+
+
 def register(model, fields, difference, tolerance):
     """Puts a model into the zoo of the user and loads it by name.
 

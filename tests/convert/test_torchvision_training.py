@@ -21,15 +21,6 @@ pytestmark = [pytest.mark.any_backend]
 if BACKEND == "jax":
     pytestmark.append(pytest.mark.slow)  # It compiles for half a minute.
 
-# Ours to theirs.
-LOSSES = {
-    "rpn_objectness_loss": "loss_objectness",
-    "rpn_box_loss": "loss_rpn_box_reg",
-    "class_loss": "loss_classifier",
-    "box_loss": "loss_box_reg",
-    "mask_loss": "loss_mask",
-    "keypoint_loss": "loss_keypoint",
-}
 NAMES = detector_name_maps.TORCHVISION
 
 
@@ -88,11 +79,11 @@ def found(model, reference):
     return losses, dict(zip(names, gradients))
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", training_scene.LOSSES)
 def test_a_loss_is_that_of_torchvision(found, reference, name):
     losses, _ = found
-    assert losses.keys() == LOSSES.keys()
-    expected = reference[LOSSES[name]]
+    assert losses.keys() == training_scene.LOSSES.keys()
+    expected = reference[training_scene.LOSSES[name]]
     np.testing.assert_allclose(losses[name], expected, rtol=1e-4)
 
 

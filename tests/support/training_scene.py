@@ -8,6 +8,15 @@ SIDE = 48
 KEYPOINTS = 5
 COUNTS = (3, 2)
 CLASSES = 4
+# The losses of a detector, in the words of torchvision.
+LOSSES = {
+    "rpn_objectness_loss": "loss_objectness",
+    "rpn_box_loss": "loss_rpn_box_reg",
+    "class_loss": "loss_classifier",
+    "box_loss": "loss_box_reg",
+    "mask_loss": "loss_mask",
+    "keypoint_loss": "loss_keypoint",
+}
 
 
 def draw(seed=4):

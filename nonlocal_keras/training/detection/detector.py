@@ -194,17 +194,3 @@ def freeze(model, stages):
     for layer in layers_of(model.backbone):
         if any(re.fullmatch(_FROZEN[stage], layer.name) for stage in stages):
             layer.trainable = False
-
-
-def for_use(model):
-    """Returns a copy that is to be saved: nothing of the training is in it.
-
-    Args:
-        model: A `nonlocal_keras.models.MaskRCNN`.
-    """
-    config = {**model.backbone.get_config(), "synchronized": False}
-    backbone = models.ImageResNet(**config)
-    heads = {k: v for k, v in model.get_config().items() if k != "backbone"}
-    copy = models.MaskRCNN(backbone, **heads)
-    copy.set_weights(model.get_weights())
-    return copy

@@ -5,7 +5,6 @@ import numpy as np
 import zoo
 from nonlocal_keras.training import initial
 from nonlocal_keras.training import registration
-from nonlocal_keras.training.detection.detector import for_use
 from zoo import proof
 from zoo.tasks.object_detection import measures
 
@@ -32,8 +31,7 @@ def register(recipe, model, row, test, command):
     Raises:
         RuntimeError: If the model that the zoo loads predicts otherwise.
     """
-    # Synchronized statistics and regularizers are for training.
-    single = for_use(model)
+    single = registration.for_use(model)
     _, pixels = next(test.dataset.readable())
     fields = make_record(recipe, row, model, command)
 

@@ -4,9 +4,8 @@ from nonlocal_keras import models
 from nonlocal_keras.models.weight_names import norms_of
 from nonlocal_keras.training import initial as initials
 from nonlocal_keras.training import optimizers
+from nonlocal_keras.training.video.recipes import OF_INIT
 
-# The family of a recipe whose models are what `init` names.
-OF_INIT = "init"
 HEAD = ("pred",)
 # What a network does beside its weights.
 _HABITS = (
@@ -166,17 +165,3 @@ def _plain(value):
     if isinstance(value, (list, tuple)):
         return tuple(map(_plain, value))
     return value
-
-
-def for_use(model):
-    """Returns a copy that is to be saved: nothing of the training is in it.
-
-    Args:
-        model: A `nonlocal_keras.models.VideoClassifier`.
-    """
-    config = {**model.backbone.get_config(), "synchronized": False}
-    backbone = models.VideoResNet(**config)
-    head = {k: v for k, v in model.get_config().items() if k != "backbone"}
-    copy = models.VideoClassifier(backbone, **head)
-    copy.set_weights(model.get_weights())
-    return copy

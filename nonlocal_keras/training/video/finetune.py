@@ -4,7 +4,7 @@ import dataclasses
 
 from nonlocal_keras import models
 from nonlocal_keras.training.initial import open_initial
-from nonlocal_keras.training.video.classifier import OF_INIT
+from nonlocal_keras.training.video.recipes import OF_INIT
 
 # Fields of a recipe that are taken from the model where they are empty.
 _CLIP = ("frames", "stride", "size", "short_side", "mean", "std")

@@ -6,6 +6,9 @@ import typing
 from nonlocal_keras.data.clip_spec import ClipSpec
 from nonlocal_keras.training.recipe import Recipe
 
+# The family of a recipe whose models are what `init` names.
+OF_INIT = "init"
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class VideoRecipe(Recipe, ClipSpec):
@@ -46,7 +49,7 @@ class VideoRecipe(Recipe, ClipSpec):
 
     def __post_init__(self):
         # Empty until it is known what the run starts from.
-        if self.family != "init" or min(self.short_side):
+        if self.family != OF_INIT or min(self.short_side):
             super().__post_init__()
 
     @property
@@ -108,8 +111,8 @@ _SMALL = VideoRecipe(
 # A hundred videos of one's own and a model that knows others: clips are those
 # of the model, where they are empty here, and the best weights are kept.
 _FINETUNE = VideoRecipe(
-    models=("init",),
-    family="init",
+    models=(OF_INIT,),
+    family=OF_INIT,
     init="nl_c2d_tiny_longrange",
     dataset="finetuned",
     frames=0,

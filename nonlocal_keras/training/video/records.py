@@ -5,7 +5,6 @@ import numpy as np
 
 from nonlocal_keras.training import initial
 from nonlocal_keras.training import registration
-from nonlocal_keras.training.video.classifier import for_use
 
 # Most that a probability may differ in the model that the zoo loads.
 TOLERANCE = 1e-5
@@ -27,8 +26,7 @@ def register(recipe, model, row, test, command):
     Raises:
         RuntimeError: If the model that the zoo loads predicts otherwise.
     """
-    # Synchronized statistics are for training; other backends refuse them.
-    single = for_use(model)
+    single = registration.for_use(model)
     clip = recipe.clip_spec.normalize(_first_views(test))
 
     def difference(loaded):

@@ -7,6 +7,7 @@ import pytest
 
 import zoo
 from nonlocal_keras.training import experiments
+from nonlocal_keras.training import registration
 from nonlocal_keras.training.detection import records
 from tests.support import detectors
 from tests.support.marks import mostly_slow
@@ -54,7 +55,7 @@ def register(models, monkeypatch):
         monkeypatch.setattr(zoo, "info", lambda name: record)
         return record
 
-    monkeypatch.setattr(records, "for_use", lambda model: loaded)
+    monkeypatch.setattr(registration, "for_use", lambda model: loaded)
     monkeypatch.setattr(zoo, "register", written)
     monkeypatch.setattr(zoo, "load", lambda name: loaded)
     return lambda: records.register(RECIPE, trained, ROW, TEST, "train.py")
